@@ -219,15 +219,18 @@ def is_leftover(path: Path) -> bool:
     return _LEFTOVER.fullmatch(path.name) is not None
 
 
-def sweep_leftovers(folder: Path, older_than_seconds: float) -> int:
-    """Removes temporary files and folders that a killed process left below the folder, and returns
-    how many.
+def sweep_leftovers(folder: Path, older_than_seconds: float, is_deep: bool = True) -> int:
+    """Removes temporary files and folders that a killed process left below the folder, or, unless
+    `is_deep`, right in it, and returns how many.
 
     Pass 0 only where nobody else can be writing (under the run directory's lock); a shared cache
     needs hours.
     """
+    pattern = f"{TEMPORARY_PREFIX}*"
     swept = 0
-    for leftover in filter(is_leftover, list(folder.rglob(f"{TEMPORARY_PREFIX}*"))):
+    for leftover in filter(
+        is_leftover, list(folder.rglob(pattern) if is_deep else folder.glob(pattern))
+    ):
         with contextlib.suppress(
             OSError
         ):  # another process was sweeping too, or the cache is somebody else's

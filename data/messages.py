@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from data.errors import said_by
+from data.secrets import redacted_here
 
 FIRST = 10
 LONGEST_VALUE = 80
@@ -46,9 +47,10 @@ def without_colours(text: str) -> str:
 
 
 def text_of(error: BaseException, most: int = 300) -> str:
-    """What an error of a library's says, on one line and without colours; "" where it says
-    nothing."""
-    return " ".join(without_colours(said_by(error)).split())[:most]
+    """What an error of a library's says, on one line, without colours and secrets; "" where it
+    says nothing."""
+    # Before anything is cut: the half of a secret is known no more.
+    return " ".join(redacted_here(without_colours(said_by(error))).split())[:most]
 
 
 def words_of(error: BaseException, most: int = 300) -> str:

@@ -7,7 +7,10 @@ import re
 MASK = "***"
 
 # With any letters before them: AWS_SECRET_ACCESS_KEY, X-Auth-Token, PGPASSWORD, SharedAccessKey.
-_WORDS = ("passcode", "passphrase", "passwd", "password", "passwort", "pwd", "secret", "token")
+_WORDS = (
+    *("pass[-_]word", "passcode", "passphrase", "passwd", "password", "passwort", "pwd"),
+    *("secret", "token"),
+)
 _KEYS = (
     *("access", "account", "anthropic", "api", "auth", "consumer", "deploy", "encryption", "hf"),
     *("kaggle", "license", "master", "openai", "private", "secret", "service", "signing"),
@@ -22,6 +25,21 @@ _NAME = f"(?:{'|'.join(_NAMES)})"
 # Looked for from the sign behind it: in megabytes of base64 a word would begin everywhere.
 _NAMED = f"(?:{'|'.join(f'(?<={name})' for name in _NAMES)})"
 _NAME_ENDS = re.compile(rf"{_NAME}\Z", re.IGNORECASE)
+# Of a variable of the environment any word, but where the last one says that it is about one.
+_NAME_WITHIN = re.compile(rf"{_NAME}s?_")
+_PASSWORD_WITHIN = re.compile("(?:pass_?word|passwd|passphrase)s?_")
+_ABOUT = re.compile(
+    "(?:count|dir|endpoint|expiry|file|folder|host|length|limit|mode|name|parallelism|path|policy"
+    "|prompt|size|sock|timeout|ttl|type|uri|url)s?"
+)
+_WEBHOOK = re.compile(r"webhooks?(?:_ur[il])?\Z")  # what its address ends with is a secret
+# `DBPASS`, `smtp_pass`
+_ANYBODYS_PASS = (
+    "(?:admin|db|ftp|imap|ldap|mail|mongo|my|mysql|pg|postgres|proxy|redis|root|smtp|sql|ssh|sudo"
+    "|user|vpn|web|wifi)_?pass"
+)
+_GLUED_PASS = re.compile(_ANYBODYS_PASS)
+_ONLY_BEHIND_OTHERS = re.compile("(?:cred|pat|salt|sk)s?")  # `db_salt`: alone a word as any
 # The last word of a name, of a setting or a variable of the environment.
 _LAST_WORD = re.compile(
     "(?:apikey|auth|authorization|bearer|cookie|cred|credential|dsn|jwt|pass|passkey|pat|pw|salt"
@@ -29,7 +47,7 @@ _LAST_WORD = re.compile(
 )
 # Behind it: whose or which it is. SECRET_KEY_BASE, AWS_ACCESS_KEY_ID, HF_TOKEN_READ.
 _ROLE = re.compile(
-    "admin|backup|base|current|dev|env|id|live|main|master|new|old|primary|prod|production|raw"
+    "admin|backup|base|current|dev|env|header|id|live|main|master|new|old|primary|prod|production|raw"
     "|read|readonly|ro|root|rw|secondary|staging|test|user|val|value|write"
 )
 _LIMIT = re.compile("max|min|num|number|count|limit|total|per|pad|eos|bos|unk|sep|cls|mask")
@@ -42,11 +60,18 @@ _PASSED = re.compile("all|band|first|high|last|low|one|second|single|two")
 _OWN_RULES = re.compile(r"(?:auth|authorization|cookie|pass)\Z", re.IGNORECASE)
 _CONNECTION = re.compile(r"(?:connection|conn|connect)_?(?:string|str)\Z")
 _FOLDERS = ("PWD", "OLDPWD")  # a shell's, where it is and was
+# An augmentation of own code, `mine.py:token: 0.5`: whose name may be any but that of a password.
+_OWN_NAME = re.compile(
+    r"(?<=\.py:)(?!\w*(?:pass(?:word|wd|phrase|code)|pwd|secret|key))[A-Za-z_]\w*+"
+    r"(?=[\"']?:|[\"']|\s+[^\s=:]|,|\Z)"
+)
+_KEPT = re.compile("\ue002(\\d+)\ue003")
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _GIVEN = r"\s{0,9}(?:=>?|:=|%3D)\s*"
 # For what may be secret.
 _OPEN = (
-    r"(?!\*\*\*|[=\[(]|\{(?![^{}\n]*\})|(?:none|null|true|false|str|int|float|bool|bytes)"
+    r"(?!\*\*\*|[=\[(]|\{(?![^{}\n]*\})|(?:none|null|true|false|str|int|float|bool|bytes|got"
+    r"|expected|found|invalid|missing|required|unexpected)"
     r"(?![^\s,;=}\])])"
     r"|\d{1,2}(?![^\s,;}\])])"
     # a sign, which a parser did not expect, and a word of a vocabulary
@@ -61,7 +86,7 @@ _VALUE = (
     rf"{_OPEN}(?:[bruf]{{0,2}}(?:\"{{3}}.+?\"{{3}}|'{{3}}.+?'{{3}}|{_QUOTED})|\{{[^{{}}\n]*\}}"
     r"|[\"']?(?:\\[ ]|[^\s;&,\"'<>)])+)"
 )
-_PASS = r"(?<![^\W_])(?:admin|db|ftp|mail|my|pg|root|smtp|sql|ssh|user)_?pass"
+_PASS = rf"(?<![^\W_]){_ANYBODYS_PASS}"
 # How tokens of well-known services begin (GitHub, GitLab, Databricks, Hugging Face, OpenAI, Slack,
 # AWS), and JSON Web Tokens.
 TOKENS = (
@@ -141,17 +166,26 @@ _GIVEN_TO = re.compile(
 def is_secret_name(name: str) -> bool:
     """Whether what such a name is given is secret: that of a variable of the environment, or of an
     item in a text."""
+    if _OWN_NAME.search(name):
+        return False
     words = [word.lower() for word in _WORD.findall(name)]
     while len(words) > 1 and _ROLE.fullmatch(words[-1]):
         words.pop()
     if not words or name in _FOLDERS or _LIMIT.fullmatch(words[0]):
         return False
     before, last, joined = "".join(words[-2:-1]), words[-1], "_".join(words)
+    if _WEBHOOK.search(joined) or _GLUED_PASS.fullmatch(last):
+        return True
+    within = _NAME_WITHIN if name.isupper() else _PASSWORD_WITHIN
+    if within.search(joined) and not _ABOUT.fullmatch(last):
+        return True
     if _NAME_ENDS.search(joined) or _NAME_ENDS.search(joined.removesuffix("s")):
         return True
     if last in ("key", "keys"):
         return bool(before) and not _OTHER_KEY.fullmatch(before)
     if last == "pass" and _PASSED.fullmatch(before):
+        return False
+    if len(words) == 1 and _ONLY_BEHIND_OTHERS.fullmatch(last):
         return False
     return bool(_LAST_WORD.fullmatch(last) or _CONNECTION.search(joined))
 
@@ -164,8 +198,31 @@ def is_secret_item(name: str) -> bool:
     return is_secret_name(name) and not is_vague
 
 
+def named_in(text: str) -> set[str]:
+    """What `without_named` would hide, without the quotes around it."""
+    found = [
+        each["value"]
+        for pattern in (_ITEM, _PAIR, _DECLARED, _GIVEN_TO)
+        for each in pattern.finditer(text)
+        if is_secret_item(each["name"])
+    ]
+    found += [
+        each.group().removeprefix(each[1]) for pattern in _HIDDEN for each in pattern.finditer(text)
+    ]
+    return {each.strip("\\\"'") for each in found}
+
+
 def without_named(text: str) -> str:
     """The text with `***` in place of what is secret by its name."""
+    own = [] if "\ue002" in text else list(dict.fromkeys(_OWN_NAME.findall(text)))
+    if not own:
+        return _without_named(text)
+    places = {name: place for place, name in enumerate(own)}
+    text = _OWN_NAME.sub(lambda found: f"\ue002{places[found.group()]}\ue003", text)
+    return _KEPT.sub(lambda kept: own[int(kept[1])], _without_named(text))
+
+
+def _without_named(text: str) -> str:
     for pattern in (_ITEM, _PAIR, _DECLARED, _LIST_GIVEN):
         text = pattern.sub(_hidden_text, text)
     for pattern in _HIDDEN:

@@ -3,15 +3,17 @@ shown without it. Which addresses are allowed is `tracking_uri`'s.
 """
 
 import contextlib
+import json
 import re
 import unicodedata
-from urllib.parse import unquote_plus
+from urllib.parse import quote, unquote_plus
 
 from data.environment_secrets import of_environment
 from data.errors import UserError
 from data.named_secrets import MASK, TOKENS, without_named
 
 _SHORT = 7  # characters; a shorter secret is hidden where it stands as a word of its own
+_PLAIN = re.compile("[a-z]+")  # and one that is a word as others are
 _NEAR = 240  # characters before an @: what is longer is no address
 _SCHEME = re.compile(r"[A-Za-z][\w+.\-]{1,39}\Z")  # a letter alone is a drive
 _PATHS = ("sqlite", "file", "databricks")  # schemes behind which no host and port stand
@@ -33,8 +35,9 @@ _HARMLESS = re.compile(
 )
 # A page of MLflow's dashboard, which the search's own page leads to.
 _OF_MLFLOW = re.compile(
-    r"/experiments/\d+(?:/runs)?(?:\?viewStateShareKey=\w+(?:&workflowType=\w+)?)?"
+    r"/experiments/\d+(?:/runs)?(?:\?viewStateShareKey=\w+(?:&(?:amp;)?workflowType=\w+)?)?"
 )
+_CLOSING = ",.;:)]}"  # a sentence around an address
 _DRIVE = re.compile(r"[A-Z]:\\")
 _WORD_ENDS = re.compile(r"(?=[\s\"'<>])|\Z")
 # An @ within a name: of a picture (`@2x`), of a file without an address, of a version of what is
@@ -44,9 +47,16 @@ _OF_FILE = re.compile(
     r"@[\w-]+\.(?:txt|png|jpe?g|gif|tiff?|csv|json|ya?ml|np[yz])(?![\w./:])|@sha256:"
 )
 _FETCHED = re.compile(r"mailto:[^:]*\Z|(?:(?:git|hg|svn|bzr)\+\w+|s3|gs)://[^\s:/@]+/[^\s:@]*\Z")
+# A few letters of two names and a third, which is no server's: `foo:bar@baz`, `val:acc@1`.
+_THREE_NAMES = re.compile(
+    r"(?<![^\s(\[,;=])(?!(?:admin|me|my|postgres|root|user)\w*:)[A-Za-z]+:[a-z]{3,4}"
+    r"@(?!(?:cache|db|host|local|mongo|my|postgres|pg|redis|server|sql))\w+(?![\w.:/\\@?#-])"
+)
 _SPACED = re.compile(r"(?<=://)[^\s:/@\"'<>]+:[ ][^\s/:@\"'<>]+(?=@[\w\[])")
 # A part of a page: `#section-2`, `#L10`.
-_SECTION = re.compile(r"egg=[\w.-]+|L\d+(?:-L\d+)?|[A-Za-z]+(?:[-_.](?:[A-Za-z]+|\d{1,4}))*")
+_SECTION = re.compile(
+    r"egg=[\w.-]+|L\d+(?:C\d+)?(?:-L\d+(?:C\d+)?)?|[A-Za-z]+(?:[-_.](?:[A-Za-z]+|\d{1,4}))*"
+)
 _AT = re.compile(r"@")
 _HOST_FOLLOWS = re.compile(r"@[\w\[*/${%]")  # or what stands for one in a template
 _WORD = re.compile(r"[^\s\"'<>]*")
@@ -160,6 +170,8 @@ def _redacted(text: str) -> str:
 def _is_of_name(before: str, text: str, at: int) -> bool:
     """Whether an @ is part of a name, and ends no credentials."""
     word = _last_word(before)
+    if _THREE_NAMES.match(text, at - len(word)):
+        return True
     rest = word.partition("://")[2]
     if _IN_NAME.match(text, at):
         return ":" not in rest and ("/" in rest or not rest)
@@ -228,10 +240,21 @@ def _shown_options(found: re.Match[str]) -> str:
 def without_secrets_of(text: str, uri: str) -> str:
     """`text` that MLflow or a driver has written about this address: neither its secrets nor those
     of any other are in it."""
-    for secret in sorted(secrets_of(uri), key=len, reverse=True):
-        edge = r"(?<!\w){}(?!\w)" if len(secret) < _SHORT else "{}"
+    spelled = {form for secret in secrets_of(uri) for form in _forms(secret)}
+    for secret in sorted(spelled, key=len, reverse=True):
+        is_word = len(secret) < _SHORT or _PLAIN.fullmatch(secret)
+        edge = r"(?<!\w){}(?!\w)" if is_word else "{}"
         text = re.sub(edge.format(re.escape(secret)), MASK, text)
     return redacted(text)
+
+
+def _forms(secret: str) -> set[str]:
+    """As it is, and as Python, JSON, an address and a line spell it."""
+    escaped = secret.encode("unicode_escape", "surrogatepass").decode()
+    quoted = {repr(secret)[1:-1], escaped, escaped.replace("'", "\\'")}
+    as_json = {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}
+    in_address = quote(secret, safe="", errors="surrogateescape")
+    return {secret, *quoted, *as_json, in_address, " ".join(secret.split())} - {""}
 
 
 def redacted_here(text: str) -> str:
@@ -287,14 +310,15 @@ def _hidden_options(rest: str) -> str:
     rest, question, options = rest.partition("?")
     rest, semicolon, parameters = rest.partition(";")  # of a path
     shown = f"{rest}{semicolon}{_hidden(parameters)}{question}{_hidden(options)}"
-    is_shown = not fragment or _OF_MLFLOW.fullmatch(fragment) or _is_section(fragment, shown)
+    is_page = _OF_MLFLOW.fullmatch(fragment.rstrip(_CLOSING)) is not None
+    is_shown = not fragment or is_page or _is_section(fragment, shown)
     return f"{shown}{hash_sign}{fragment if is_shown else MASK}"
 
 
 def _is_section(fragment: str, address: str) -> bool:
     """Not where anything else of the address is hidden."""
     is_bare = "?" not in address and MASK not in address
-    return is_bare and _SECTION.fullmatch(fragment.rstrip(",.;:)]}")) is not None
+    return is_bare and _SECTION.fullmatch(fragment.rstrip(_CLOSING)) is not None
 
 
 def _hidden(options: str) -> str:
@@ -302,6 +326,8 @@ def _hidden(options: str) -> str:
 
 
 def _read_by_sqlalchemy(uri: str) -> set[str]:
+    if not uri:
+        return set()
     from sqlalchemy import make_url
     from sqlalchemy.exc import ArgumentError
 

@@ -35,6 +35,13 @@ def test_a_confirming_trial_ends_the_life_of_the_search_phases_views(tmp_path: P
     assert _left_after(tmp_path, _record("confirm", CONFIRMED)) == {str(CONFIRMED)}
 
 
+def test_no_views_are_deleted_through_a_linked_folder(tmp_path: Path) -> None:
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "views").symlink_to("shared")
+    left = _left_after(tmp_path / "views", _record("confirm", CONFIRMED))
+    assert left == {str(SEARCHED), str(CONFIRMED)}
+
+
 def test_a_trial_without_augmentation_leaves_the_views_of_those_beside_it(tmp_path: Path) -> None:
     """An ablation that takes the only augmentation out runs beside others that have views."""
     record = _record("confirm", 1)
@@ -73,6 +80,23 @@ def test_a_damaged_head_is_named(tmp_path: Path) -> None:
     path.write_bytes(spoiled(path.read_bytes()))
     with pytest.raises(UserError, match=r"a\.npz, the weights of a final head, is damaged"):
         load_head(path)
+
+
+def test_a_head_damaged_in_any_byte_of_its_directory_is_named_or_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    np.savez(path, np.zeros(3))
+    whole = path.read_bytes()
+    said = []
+    for place in range(whole.index(b"PK\x01\x02"), len(whole)):
+        damaged = bytearray(whole)
+        damaged[place] ^= 0x80
+        path.write_bytes(damaged)
+        try:
+            load_head(path)
+        except UserError as error:
+            said.append(str(error))
+    assert len(said) > 20
+    assert all("a.npz, the weights of a final head, is damaged" in each for each in said)
 
 
 def test_a_checkpoint_with_a_damaged_header_is_begun_anew(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from processes import announced, is_running, listening, session_of, wait_until
 
-from data.files import sweep_leftovers
+from search.journal.clearing import sweep_made
 
 TESTS = Path(__file__).parent
 PARENT = """
@@ -93,7 +93,7 @@ def test_what_workers_of_a_killed_parent_leave_is_swept_by_the_next_start(tmp_pa
         parent.kill()
         parent.wait()
         assert wait_until(lambda: not session_of(parent.pid), 5)
-    assert sweep_leftovers(tmp_path, 0) == 2  # as `run_search` does
+    assert sweep_made(tmp_path) == 2  # as `run_search` does
     assert sorted(path.name for path in (tmp_path / "logs").iterdir()) == [
         "worker-1.log",
         "worker-2.log",

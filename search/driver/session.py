@@ -41,7 +41,7 @@ from search.execution.engines import ENGINES
 from search.experiment.answers import Truth
 from search.experiment.config import ExperimentConfig
 from search.experiment.trial import Resources
-from search.journal.clearing import begin_anew, need_own_or_new
+from search.journal.clearing import empty_run_dir, need_own_or_new, sweep_made
 from search.journal.lock import RunLock
 from search.journal.run_dir import JOURNAL
 from search.journal.state import EventLog, SearchState
@@ -114,12 +114,12 @@ def run_search(
     need_own_or_new(run_dir)
     make_folder(run_dir, "the run directory")
     with RunLock(run_dir, notify=progress.message) as lock:
-        sweep_leftovers(run_dir, 0)
+        sweep_made(run_dir)
         for part in CACHES:
             sweep_leftovers(resources_of(config, run_dir).cache_dir / part, CACHE_LEFTOVER_SECONDS)
         if options.fresh:
             require_runnable(config)  # before anything is lost
-            begin_anew(run_dir)
+            empty_run_dir(run_dir)
         else:
             check_resumable(run_dir)
         with closing(EventLog(run_dir / JOURNAL)) as log:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Literal
 from data.errors import UserError, said_by
 from data.files import StorageError, is_storage_failure, storage_error
 from data.messages import text_of, without_colours
+from data.secrets import redacted_here
 
 if TYPE_CHECKING:
     from search.experiment.trial import Outcome, Resources, TrialResult, TrialSpec
@@ -67,11 +68,12 @@ def guarded(
 
 
 def classify(error: BaseException) -> Failure:
-    """The failure that an exception of a trial stands for."""
-    trace = "".join(traceback.format_exception(error))[-MAX_TRACEBACK_CHARACTERS:]
+    """The failure that an exception of a trial stands for, without secrets: none is known once a
+    text is cut."""
+    trace = redacted_here("".join(traceback.format_exception(error)))[-MAX_TRACEBACK_CHARACTERS:]
     if is_storage_failure(error):
         return Failure("storage", _storage_reason(error), trace, getattr(error, "errno", 0))
-    first_line = (without_colours(said_by(error)).strip().splitlines() or [""])[0]
+    first_line = (redacted_here(without_colours(said_by(error))).strip().splitlines() or [""])[0]
     reason = f"{type(error).__name__}: {first_line}" if first_line else type(error).__name__
     if isinstance(error, SystemExit):
         reason = exit_text(error)

@@ -100,8 +100,15 @@ def parse(content: bytes, path: Path) -> Contents:
 
 
 def is_begun(beginning: bytes | None) -> bool:
-    """Whether a file that begins so holds an event that was written, damaged as it may be."""
-    return _HEAD in (beginning or b"")
+    """Whether a file that begins so holds an event that was written, damaged as it may be, or saved
+    as UTF-16 by an editor."""
+    return _HEAD in (beginning or b"").replace(b"\0", b"")
+
+
+def is_unbegun(content: bytes) -> bool:
+    """Whether this is what a crash before or in the middle of writing the first event can leave,
+    too little to be known as one: nothing, zeros, or how every event begins."""
+    return _HEAD.startswith(content.rstrip(b"\0"))
 
 
 def encode(event: Mapping[str, Any]) -> bytes:

@@ -37,6 +37,7 @@ except ImportError:  # Windows has no such locks; rules 2 to 4 remain
 LOCK_NAME = ".lock"
 HEARTBEATS_UNTIL_DEAD = 12
 OWNER_BYTES = 10_000
+_OWNER_BEGINS = b'{"host":'  # as `_write_owner` writes it
 
 
 class LockedError(UserError):
@@ -191,12 +192,17 @@ class RunLock:
 
 
 def is_lock(path: Path) -> bool:
-    """Whether the file at `path` is a lock's, held or released."""
+    """Whether the file at `path` is a lock's: held, released, or as a power cut in the middle of
+    writing it leaves it."""
     try:
         content = read_regular(path, OWNER_BYTES)
     except (OSError, UserError):
         return False
-    return not content or _owner_in(content) is not None
+    written = content.rstrip(b"\0")
+    is_torn = not written.endswith(b"}") and (
+        written.startswith(_OWNER_BEGINS) or _OWNER_BEGINS.startswith(written)
+    )
+    return is_torn or _owner_in(content) is not None
 
 
 def is_nobody_at(run_dir: Path) -> bool:

@@ -17,7 +17,7 @@ from data.strict_zip import MOST_BYTES
 from search.experiment.answers import Predictions, Truth, predictions_name
 from search.experiment.objectives import OBJECTIVES
 from search.experiment.trial import TrialRecord
-from search.journal.journal_file import JournalError, read
+from search.journal.journal_file import JournalError, OtherVersion, read
 from search.journal.lock import LOCK_NAME
 from search.journal.state import replay
 
@@ -50,16 +50,20 @@ OWN_NAMES = (JOURNAL, PREVIOUS, LOCK_NAME, *MADE_FILES)
 
 def earlier_looks(run_dir: Path) -> int:
     """How often the search that was set aside, and those before it, opened the test set."""
-    previous = run_dir / PREVIOUS
-    if not previous.exists():
+    return looks_in(run_dir / PREVIOUS)
+
+
+def looks_in(journal: Path) -> int:
+    """How often the search of that journal, and those before it, opened the test set; 0 where there
+    is no such file."""
+    if not journal.exists():
         return 0
     try:
-        return replay(read(previous)[0]).looks
-    except (
-        JournalError
-    ):  # a fresh start is the way out of a damaged journal, so count what can be read
-        content = previous.read_bytes()
-        counted = re.search(rb'"earlier_looks":(\d+)', content)
+        return replay(read(journal)[0]).looks
+    except (JournalError, OtherVersion):
+        # a fresh start is the way out of both, so count what can be read
+        content = journal.read_bytes().replace(b"\0", b"")  # as `is_begun`: of UTF-16 too
+        counted = re.search(rb'"earlier_looks":(\d{1,9})', content)
         return (int(counted[1]) if counted else 0) + (b'"type":"test"' in content)
 
 

@@ -16,9 +16,10 @@ from typing import Any
 
 from data.errors import BadImage, UserError
 from data.files import is_regular_within, make_folder, read_regular, write_atomically
-from data.secrets import redacted
+from data.redacted_values import redacted_values
 from search.experiment.yaml_file import as_yaml
 from search.export.exporters import Policy, targets_of
+from search.journal.events import Opened
 from search.report import sections, sentences, tables
 from search.report.answer import answer, beside_answer, with_answer
 from search.report.contact_sheet import MOST_SHEET_FILE_BYTES, WINNER_SHEET, check_sheet
@@ -113,7 +114,7 @@ def render_report(view: SearchView, run_dir: Path, pictures: Mapping[str, PagePi
         view=view,
         glossary=GLOSSARY,
         title=view.opened.name if view.opened else run_dir.name,
-        config=redacted(as_yaml(view.opened.config, allow_unicode=True)) if view.opened else "",
+        config=_config(view.opened) if view.opened else "",
         config_file=f"{folder}/config.yaml",
         dashboard=read_dashboard(run_dir),
         repeat=_repeat(folder),
@@ -127,6 +128,11 @@ def render_report(view: SearchView, run_dir: Path, pictures: Mapping[str, PagePi
         # only this script may run, even if some text should ever come through unescaped
         script_hash="sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
+
+
+def _config(opened: Opened) -> str:
+    config = redacted_values(opened.config, opened.dataset.class_names)
+    return as_yaml(config, allow_unicode=True)
 
 
 def _repeat(folder: str) -> list[str]:

@@ -11,6 +11,7 @@ from data.errors import UserError
 from data.redacted_values import redacted_but, redacted_values
 from data.scratch import scratch_folder
 from search.experiment.tracking_uri import artifact_location, is_database, mlflow_uri, sqlite_file
+from search.experiment.yaml_file import as_yaml, parse_yaml
 from search.tracking.mlflow_values import (
     SEARCH_TAG,
     DatasetRow,
@@ -249,11 +250,14 @@ class Store:
 
 def _clean(text: str, suffix: str, names: Sequence[str]) -> str:
     """The text as it was where nothing of it may be secret."""
-    if suffix != ".json":
+    if suffix not in (".json", ".yaml"):
         return redacted_but(text, names)
-    values = json.loads(text)
+    is_json = suffix == ".json"
+    values = json.loads(text) if is_json else parse_yaml(text, "the copy")
     clean = redacted_values(values, names)
-    return text if clean == values else json.dumps(clean, indent=2, ensure_ascii=False) + "\n"
+    if clean == values:
+        return text
+    return json.dumps(clean, indent=2, ensure_ascii=False) + "\n" if is_json else as_yaml(clean)
 
 
 def _ask_once() -> None:

@@ -4,13 +4,12 @@ are to be seen, and how any setting becomes text that MLflow takes. What a trial
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from data.redacted_values import redacted_values
-from data.secrets import redacted
+from data.redacted_values import redacted_but, redacted_values
 from search.journal.events import Opened
 from search.report.view import SearchView
 
@@ -131,12 +130,13 @@ def key_of(name: str) -> str:
     return re.sub(r"[^\w\-. :/]|\.\.|/(?=/|$)|^[/.]", "_", name, flags=re.ASCII)[:250]
 
 
-def texts(values: Mapping[str, Any]) -> dict[str, str]:
-    """As an experiment file writes them, without credentials, and no longer than MLflow takes."""
+def texts(values: Mapping[str, Any], names: Collection[str] = ()) -> dict[str, str]:
+    """As an experiment file writes them, without credentials but for these names, of classes, and
+    no longer than MLflow takes."""
     texts = {
-        key: redacted(value)
+        key: redacted_but(value, names)
         if isinstance(value, str)
-        else json.dumps(redacted_values(value), ensure_ascii=False)
+        else json.dumps(redacted_values(value, names), ensure_ascii=False)
         for key, value in values.items()
     }
     return {key_of(key): text[:MAX_VALUE] for key, text in texts.items()}

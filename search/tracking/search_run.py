@@ -56,7 +56,7 @@ def search_row(
         started=milliseconds(opened.started_at),
         ended=None if status == "RUNNING" else milliseconds(last),
         tags=_search_tags(view, place),
-        params=texts(_search_params(opened)),
+        params=texts(_search_params(opened), opened.dataset.class_names),
         points=tuple(
             Point(key, round(float(value), DECIMALS), milliseconds(last), step)
             for key, value, step in steps
@@ -126,7 +126,8 @@ def _search_tags(view: SearchView, place: Place | None) -> dict[str, str]:
         "recommended": view.recommended,
         "test_accuracy": test_accuracy(view) or None,
     }
-    return texts({key: value for key, value in tags.items() if value is not None})
+    said = {key: value for key, value in tags.items() if value is not None}
+    return texts(said, opened.dataset.class_names)
 
 
 def _judged_tags(view: SearchView) -> dict[str, str]:

@@ -68,7 +68,7 @@ class TrackingStatus:
 
 def sending_error_text(error: Exception, uri: str = "") -> str:
     """Why sending to `uri` failed, in a few words and without its secrets."""
-    text = without_secrets_of(" ".join(str(error).split()), uri)
+    text = " ".join(without_secrets_of(str(error), uri).split())
     if isinstance(error, UserError):
         return text
     for pattern, words in REASONS:

@@ -56,7 +56,7 @@ def running_row(view: SearchView, record: TrialRecord, started: int) -> RunRow:
         started=started,
         ended=None,
         tags=_trial_tags(view, record, None),
-        params=texts(_trial_params(view, record)),
+        params=texts(_trial_params(view, record), _class_names(view)),
         points=(),
     )
 
@@ -82,7 +82,7 @@ def trial_row(view: SearchView, record: TrialRecord) -> RunRow:
         started=milliseconds(_begun(record)),
         ended=ended,
         tags=_trial_tags(view, record, result),
-        params=texts(_trial_params(view, record)),
+        params=texts(_trial_params(view, record), _class_names(view)),
         points=(
             *_curve_points(record, result),
             *(Point(key, value, ended, 0) for key, value in values.items()),
@@ -103,7 +103,7 @@ def claimed_of(view: SearchView, record: TrialRecord) -> Claimed | None:
         ORDER_TAG: order_text(JUDGED, effect),
         NOTE_TAG: describe_trial(view, record),
     }
-    return Claimed(texts(tags), Point("effect", effect, _after_all(view), 0))
+    return Claimed(texts(tags, _class_names(view)), Point("effect", effect, _after_all(view), 0))
 
 
 def taken_back(view: SearchView, record: TrialRecord) -> Claimed | None:
@@ -115,6 +115,10 @@ def taken_back(view: SearchView, record: TrialRecord) -> Claimed | None:
     own = {key: tags[key] for key in ("interval", ORDER_TAG, NOTE_TAG)} | {"verdict": ""}
     effect = shown_effect(record.effect.delta, view.unit)
     return Claimed(own, Point("effect", effect, _after_all(view), 0))
+
+
+def _class_names(view: SearchView) -> tuple[str, ...]:
+    return opened_of(view).dataset.class_names
 
 
 def _after_all(view: SearchView) -> int:
@@ -161,7 +165,8 @@ def _trial_tags(
         "mlflow.source.name": "run_search.py",
         "mlflow.source.type": "LOCAL",
     }
-    return texts({key: value for key, value in tags.items() if value is not None})
+    said = {key: value for key, value in tags.items() if value is not None}
+    return texts(said, _class_names(view))
 
 
 def _trial_params(view: SearchView, record: TrialRecord) -> dict[str, Any]:

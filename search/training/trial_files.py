@@ -94,10 +94,11 @@ def save_head(path: Path, weights: HeadWeights) -> None:
 
 
 def load_head(path: Path) -> HeadWeights:
-    """Raises UserError where it is damaged."""
+    """Raises UserError where it is damaged, OSError where it cannot be read."""
+    content = path.read_bytes()
     try:
-        with path.open("rb") as file:
-            arrays = read_arrays(file)
+        # From memory: in a file, the zip reader's seek for a damaged offset is an OSError too.
+        arrays = read_arrays(io.BytesIO(content))
         return tuple(arrays[f"arr_{number}"] for number in range(len(arrays)))
     except (DamagedArray, KeyError) as error:
         raise UserError(
@@ -136,6 +137,8 @@ class ViewSweeper:
             return
         if not record.spec.settings.augmentation:
             return  # it has no views, and those of trials that run beside it are not its to delete
+        if self._views_dir.is_symlink():
+            return  # what a link leads to may be others' too
         wanted = str(record.spec.protocol.view_seed)
         for folder in self._views_dir.iterdir() if self._views_dir.is_dir() else ():
             if folder.name.isdigit() and folder.name != wanted:
