@@ -268,6 +268,20 @@ def test_a_conversion_leaves_the_programs_own_log_as_it_was(failing: bool) -> No
     assert (root.level, root.filters, root.handlers) == before
 
 
+def test_a_conversion_that_fails_leaves_no_handler_that_prints_messages_without_their_values(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import_openvino()
+    from openvino.tools.ovc import logger
+
+    root = logging.getLogger()
+    monkeypatch.setattr(logger, "handler_num", 0)
+    monkeypatch.setattr(root, "handlers", [])  # as in a program that set none
+    with pytest.raises(Exception, match="conver"):
+        exported(unconvertible_model(), "any", None)
+    assert root.handlers == []
+
+
 # Precision.
 
 

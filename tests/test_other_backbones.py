@@ -205,6 +205,51 @@ def test_layers_that_augment_are_left_out(tmp_path: Path) -> None:
     assert build_extractor(backbone, check_images=PICTURES, engine="openvino").engine == "openvino"
 
 
+@pytest.mark.parametrize("kind", ["RandAugment", "AugMix", "Pipeline"])
+def test_layers_that_augment_by_any_name_are_left_out(kind: str, tmp_path: Path) -> None:
+    layers = keras.layers
+    made = {
+        "RandAugment": lambda: layers.RandAugment((0, 255)),
+        "AugMix": lambda: layers.AugMix((0, 255)),
+        "Pipeline": lambda: layers.Pipeline([layers.Rescaling(0.5), layers.RandomFlip()]),
+    }
+    whole = keras.Sequential([keras.Input((8, 8, 3)), made[kind](), layers.Conv2D(4, 3)])
+    whole.save(file := str(tmp_path / "net.keras"))
+    backbone = build_backbone("file", file, 8)
+    expected = np.asarray(whole(PICTURES.astype(np.float32), training=False)).mean(axis=(1, 2))
+    found = np.asarray(backbone(PICTURES.astype(np.float32), training=True))
+    assert found == pytest.approx(expected, abs=1e-3)
+
+
+@pytest.mark.parametrize("within", [False, True])
+def test_a_normalization_keeps_the_mean_that_it_adapted_to(within: bool, tmp_path: Path) -> None:
+    known = keras.layers.Normalization()
+    known.adapt(PICTURES.astype(np.float32))
+    first = keras.Sequential([keras.Input((8, 8, 3)), known]) if within else known
+    whole = keras.Sequential([keras.Input((8, 8, 3)), first, keras.layers.Flatten()])
+    whole.save(file := str(tmp_path / "net.keras"))
+    expected = np.asarray(whole(PICTURES.astype(np.float32)))
+    found = np.asarray(build_backbone("file", file, 8)(PICTURES))
+    assert abs(found).max() < 3
+    assert found == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_model_whose_layers_answer_otherwise_on_their_own_is_refused(tmp_path: Path) -> None:
+    picture = keras.Input((8, 8, 3), dtype="uint8")  # 200 + 200 is 144
+    twice = keras.layers.Rescaling(1 / 255)(picture + picture)
+    keras.Model(picture, keras.layers.Flatten()(twice)).save(file := str(tmp_path / "net.keras"))
+    with pytest.raises(UserError, match="answer otherwise than the model in the file"):
+        build_backbone("file", file, 8)
+
+
+def test_a_sequential_that_was_fitted_without_an_input_takes_any_number(tmp_path: Path) -> None:
+    whole = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(2)])
+    whole.compile("sgd", "mse")
+    whole.fit(PICTURES.astype(np.float32), np.zeros((3, 2)), verbose=0)
+    whole.save(file := str(tmp_path / "net.keras"))
+    assert build_backbone("file", file, 8)(PICTURES[:2]).shape == (2, 2)
+
+
 def test_one_model_at_two_places_and_layers_of_one_name(tmp_path: Path) -> None:
     base, picture = _inner("flat"), keras.Input((8, 8, 3))
     maps = [base(picture), base(picture * 0.5)]
@@ -236,6 +281,17 @@ def test_a_file_is_not_trained_from_scratch_and_the_advice_leads_somewhere(weigh
 def test_a_file_s_name_in_the_place_of_a_backbone_is_told_where_it_goes() -> None:
     with pytest.raises(UserError, match=r"file \(its place is model\.weights\)"):
         load_config({**EXPERIMENT, "model": {"backbone": "net.keras"}})
+
+
+def test_a_class_whose_code_no_file_brings_is_led_to_model_build(tmp_path: Path) -> None:
+    class Own(keras.layers.Layer):
+        def call(self, inputs: Any) -> Any:
+            return inputs
+
+    whole = keras.Sequential([keras.Input((8, 8, 3)), Own(), keras.layers.Flatten()])
+    whole.save(file := str(tmp_path / "net.keras"))
+    with pytest.raises(UserError, match=r"a class of your own Own.*model.build: FILE.py"):
+        build_backbone("file", file, 8)
 
 
 def test_names_and_schema_take_them() -> None:

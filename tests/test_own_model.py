@@ -340,6 +340,38 @@ def test_logits_stay_logits_wherever_they_begin() -> None:
     assert [bool(each.remark) for each in read] == [False, False, True]
 
 
+@pytest.mark.parametrize("units", [1, 2])
+def test_a_bias_between_0_and_1_makes_no_probabilities(units: int) -> None:
+    def begun(loss: Any) -> keras.Model:
+        made = _ending(loss, units)
+        made.layers[-1].set_weights([np.zeros((192, units)), np.full(units, 0.5)])
+        return made
+
+    assert outputs_of(begun(SPARSE if units > 1 else BINARY), "m.py:build", 2, 8).logits
+    loss = "sparse_categorical_crossentropy" if units > 1 else "binary_crossentropy"
+    with pytest.raises(UserError, match="takes probabilities, and its outputs are none"):
+        outputs_of(begun(loss), "m.py:build", 2, 8)
+
+
+def test_sigmoids_by_hand_beside_from_logits_are_remarked_upon() -> None:
+    read = outputs_of(_ending(SPARSE, 2, _applied(_one_over)), "m.py:build", 2, 8)
+    assert read.logits
+    assert "lie between 0 and 1 on all pictures tried" in read.remark
+
+
+def _not_negative(values: Any) -> Any:
+    tf.debugging.assert_non_negative(values)
+    return values
+
+
+@pytest.mark.parametrize("first", [keras.layers.Embedding(256, 2), _applied(_not_negative)])
+def test_no_pixel_below_0_or_above_255_is_asked_of_a_model(first: Any) -> None:
+    end = [keras.layers.Flatten(), keras.layers.Dense(1)]
+    model = keras.Sequential([keras.Input((8, 8, 3)), first, *end])
+    model.compile(loss=BINARY)
+    assert outputs_of(model, "m.py:build", 2, 8).logits
+
+
 def test_logits_of_any_size_are_read() -> None:
     found = Outputs("classes", True, 3).log_probabilities(np.array([[1e4, 0, -1e4]]))
     assert found.tolist() == [[0.0, -1e4, -2e4]]

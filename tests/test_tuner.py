@@ -83,14 +83,28 @@ def test_what_kerastuner_s_tuners_take_is_told_with_its_place(
         AugmentationTuner(EXPERIMENT, **given)
 
 
+KINDS = (
+    keras_tuner.RandomSearch,
+    keras_tuner.Hyperband,
+    keras_tuner.BayesianOptimization,
+    keras_tuner.Tuner,
+)
+
+
 def test_every_argument_of_kerastuner_s_tuners_has_a_place() -> None:
     names: set[str] = set()
-    for kind in (keras_tuner.RandomSearch, keras_tuner.Hyperband, keras_tuner.Tuner):
+    for kind in KINDS:
         names |= set(inspect.signature(kind.__init__).parameters)
-    told = {"self", "hypermodel", "kwargs"} | {"tune_new_entries", "allow_new_entries"}
-    told |= {"max_model_size", "max_consecutive_failed_trials"}
-    odd = {"factor", "distribution_strategy", "logger", "tuner_id"}
-    assert names - told - odd <= set(TUNER_PLACES)
+    assert names - {"self", "hypermodel", "kwargs"} - {"max_model_size", "tuner_id"} <= set(
+        TUNER_PLACES
+    )
+
+
+def test_without_an_experiment_or_with_too_much_it_says_how_one_is_given() -> None:
+    with pytest.raises(TypeError, match=r"objective=, no experiment; .*The experiment is"):
+        AugmentationTuner(hypermodel=lambda hp: None, objective="x")
+    with pytest.raises(TypeError, match=r"received 4 positional arguments; allowed: the exper"):
+        AugmentationTuner(EXPERIMENT, None, None, 10)
 
 
 def test_a_model_in_the_place_of_the_experiment_is_told_where_it_goes() -> None:

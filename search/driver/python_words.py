@@ -35,6 +35,17 @@ TUNER_PLACES = {
     "directory": "run_dir=, the second argument",
     "project_name": "run_dir=, the second argument",
     "overwrite": "search(options=SessionOptions(fresh=True))",
+    "factor": "search.reduction",
+    "distribution_strategy": "the section execution: its engine, workers and threads",
+    "logger": "tracking.uri, for MLflow",
+    **dict.fromkeys(
+        ("tune_new_entries", "allow_new_entries"),
+        "not needed: every hyperparameter that the build function declares is found and searched",
+    ),
+    "max_consecutive_failed_trials": "not there: a failed trial is recorded, and the next one runs",
+    **dict.fromkeys(
+        ("num_initial_points", "alpha", "beta"), "not there: search.algorithm is tuned as it is"
+    ),
     **dict.fromkeys(("optimizer", "loss", "metrics"), "compile(), in the build function"),
 }
 
@@ -63,12 +74,25 @@ def told_in_python(call: Callable[_Arguments, _Answer]) -> Callable[_Arguments, 
     return told
 
 
-def refuse_tuner_arguments(names: Iterable[str]) -> None:
-    """Raise TypeError for arguments that KerasTuner's tuners take and this one does not."""
+def refuse_tuner_arguments(
+    config: object, positional: tuple[object, ...], names: Iterable[str]
+) -> None:
+    """Raise TypeError for arguments that KerasTuner's tuners take and this one does not, and where
+    there is no experiment. positional: beyond the third."""
     told = [f"{name}= is {TUNER_PLACES[name]}" for name in names if name in TUNER_PLACES]
-    unknown = [f"{name}= is not known" for name in names if name not in TUNER_PLACES]
-    if told or unknown:
+    told += [f"{name}= is not known" for name in names if name not in TUNER_PLACES]
+    received = [f"{name}=" for name in names]
+    if positional:
+        received.insert(0, f"{3 + len(positional)} positional arguments")
+    if config is None:
+        received.append("no experiment")
+        told.insert(
+            0,
+            "The experiment is the first argument: AugmentationTuner('experiment.yaml', "
+            "hypermodel=build), or a mapping, or what load_config gives",
+        )
+    if received:
         raise TypeError(
-            f"AugmentationTuner received {', '.join(f'{name}=' for name in names)}; allowed: the "
-            f"experiment, run_dir= and hypermodel=. {'; '.join([*told, *unknown])}"
+            f"AugmentationTuner received {', '.join(received)}; allowed: the experiment, run_dir= "
+            f"and hypermodel=. {'; '.join(told)}".removesuffix(" ")
         )

@@ -55,7 +55,7 @@ class TunerCalls:
 
     hypermodel: as KerasTuner takes it, a build function or a HyperModel, in the place of
     `model.build`; its trials run in this process. Raises UserError where it cannot be built.
-    others: what KerasTuner's tuners take; TypeError says where an experiment has it.
+    more, others: what KerasTuner's tuners take; TypeError says where an experiment has it.
     """
 
     oracle: "keras_tuner.Oracle"
@@ -63,13 +63,14 @@ class TunerCalls:
     @told_in_python
     def __init__(
         self,
-        config: ExperimentLike,
+        config: ExperimentLike | None = None,
         run_dir: str | Path | None = None,
         hypermodel: Any = None,
+        *more: Any,
         **others: Any,
     ) -> None:
-        refuse_tuner_arguments(others)
-        if callable(config) or hasattr(config, "build"):
+        refuse_tuner_arguments(config, more, others)
+        if config is None or callable(config) or hasattr(config, "build"):
             raise TypeError(
                 "AugmentationTuner received a function or a HyperModel as its first argument; "
                 "allowed: an experiment (a path, a mapping, what load_config gives); give the "

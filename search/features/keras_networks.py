@@ -119,10 +119,22 @@ def from_file(
     except UserError:
         raise
     except Exception as error:  # whatever Keras raises for a file that is no such model
+        if "Could not locate class" in str(error):
+            raise _without_code(name, weights, error) from error
         raise _refused(f"{name} ({weights})", image_size, error) from error
     for each in model.layers:
         each.trainable = True  # whatever it was when it was saved
     return model
+
+
+def _without_code(name: str, weights: str, error: Exception) -> UserError:
+    found = re.search(r"Could not locate class '([^']{1,100})'", str(error))
+    kind = f" {found[1]}" if found else ""
+    return UserError(
+        f"{NAMED}: {name} ({weights}) has a class of your own{kind}, and a model's file does not "
+        "bring the code of its classes; give the model as a function in a code file instead, "
+        "model.build: FILE.py:FUNCTION"
+    )
 
 
 def _features(name: str, whole: Unfolded, layer: list[str]) -> keras.KerasTensor:

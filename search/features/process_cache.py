@@ -73,6 +73,7 @@ def _store(
     """network: backbone and weights. numbers: computed in, and kept in."""
     from search.features.backbones import weights_identity
     from search.features.extractor import expected_engine
+    from search.features.keras_networks import is_file
 
     dataset = dataset_of(config, seed, resources)
     (backbone, weights), (precision, dtype) = network, numbers
@@ -81,6 +82,8 @@ def _store(
         return extractor_of(dataset, backbone, weights, precision, resources)
 
     identity = f"{backbone}/{weights_identity(backbone, weights)}/{numbers_identity(precision)}"
+    if is_file(backbone):  # as `unfolded` makes it: before, the mean of a Normalization was lost
+        identity += "/2"
     if dtype != "float32":
         identity += f"/{dtype}"
     engine = expected_engine(resources.feature_engine)

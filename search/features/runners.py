@@ -91,14 +91,15 @@ _CONVERTING = threading.Lock()
 @contextlib.contextmanager
 def _root_logger_kept() -> Iterator[None]:
     """OpenVINO's conversion turns the root logger down to errors, and up again only where it does
-    not fail and no other thread converts meanwhile (its `ovc/logger.py`)."""
+    not fail and no other thread converts meanwhile; and gives it a handler, where it has none,
+    that prints messages without their values (its `ovc/logger.py`)."""
     root = logging.getLogger()
-    level, filters = root.level, list(root.filters)
+    level, filters, handlers = root.level, list(root.filters), list(root.handlers)
     try:
         yield
     finally:
         root.setLevel(level)
-        root.filters = filters
+        root.filters, root.handlers[:] = filters, handlers
 
 
 def _convert(model: keras.Model, path: Path) -> None:

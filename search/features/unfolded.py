@@ -3,7 +3,8 @@ cut at and trained.
 
 Transfer learning as it is taught puts a whole network of keras.applications, as one layer, into a
 Sequential. Where such a network begins, the unfolded one has an Identity of its name; and in the
-place of layers that augment: no augmentation is to be none, and OpenVINO knows no such layers.
+place of layers that augment: no augmentation is to be none, and OpenVINO knows no such layers. The
+unfolded model is held against the one from the file on made-up pictures.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 if TYPE_CHECKING:
     import keras
@@ -27,12 +30,13 @@ class Unfolded:
 
 def unfolded(whole: keras.Model, inputs: keras.KerasTensor) -> Unfolded:
     """The model on these pictures, with layers and weights of its own. Raises whatever Keras does
-    where it takes no such ones."""
+    where it takes no such ones; ArithmeticError where its answers are not those of the model."""
     import keras
 
-    wanted = whole.inputs[0].shape
+    wanted = whole.inputs[0].shape  # with the size of batches, where it was fitted without an Input
     fits = len(wanted) == len(inputs.shape) and all(
-        side is None or side == given for side, given in zip(wanted, inputs.shape, strict=True)
+        side is None or side == given
+        for side, given in zip(wanted[1:], inputs.shape[1:], strict=True)
     )
     if not fits:
         raise ValueError(f"it takes pictures {['n', *wanted[1:]]}")
@@ -41,9 +45,48 @@ def unfolded(whole: keras.Model, inputs: keras.KerasTensor) -> Unfolded:
     found = work.run(whole, given)
     for original, copy in work.copies.values():
         if getattr(copy, "weights", ()):
-            copy.set_weights(original.get_weights())
+            _give_weights(original, copy)
+    if len(given) == 1:
+        _compare(whole, keras.Model(inputs, found))
     order = [each.name for each in keras.Model(given, found).operations]
     return Unfolded(found, {name: work.named[name] for name in order if name in work.named})
+
+
+def _give_weights(original: Any, copy: Any) -> None:
+    """Some layers keep what follows from their weights, as a Normalization its mean, and work it
+    out when they are loaded."""
+    copy.set_weights(original.get_weights())
+    for one, other in zip(original._flatten_layers(), copy._flatten_layers(), strict=False):
+        if hasattr(other, "finalize_state"):
+            store: dict[str, Any] = {}
+            one.save_own_variables(store)
+            other.load_own_variables(store)
+
+
+def _compare(whole: keras.Model, made: keras.Model) -> None:
+    """Raises ArithmeticError where they differ on made-up pictures. A model that answers at random
+    has nothing to be held against."""
+    import keras
+
+    shape = whole.inputs[0].shape[0] or 2, *made.inputs[0].shape[1:]
+    pictures = np.random.default_rng(0).integers(0, 256, shape).astype(np.float32)
+
+    def answers(model: keras.Model) -> list[np.ndarray]:
+        found = keras.tree.flatten(model(pictures, training=False))
+        return [np.asarray(each, np.float32) for each in found]
+
+    first, again = answers(whole), answers(whole)
+    if all(map(_are_close, first, again)) and not all(map(_are_close, answers(made), first)):
+        raise ArithmeticError(
+            "its layers, put together anew, answer otherwise than the model in the file, so that "
+            "its features would be others; save it from layers that are made from their settings "
+            "and weights alone"
+        )
+
+
+def _are_close(found: np.ndarray, wanted: np.ndarray) -> bool:
+    scale = float(np.nan_to_num(np.abs(wanted)).max(initial=0.0))
+    return np.allclose(found, wanted, rtol=1e-4, atol=1e-5 * scale, equal_nan=True)
 
 
 @dataclass
@@ -75,6 +118,10 @@ class _Unfolding:
             inputs = [copy(each) for each in keras.tree.flatten(given)]
             found: Any = self.run(operation, inputs, copy.name)
             found = keras.tree.pack_sequence_as(operation.output, found)
+        elif _is_pipeline(operation):
+            found = copy(given[0])
+            for each in operation.layers:
+                found = self._called(copy.name, each, found)
         else:
             found = copy(*given, **by)
         self.named.setdefault(copy.name, []).append(found)
@@ -104,19 +151,26 @@ def _is_graph(operation: Any) -> bool:
     return is_model and bool(getattr(operation, "inputs", None) and hasattr(operation, "outputs"))
 
 
+def _is_pipeline(operation: Any) -> bool:
+    import keras
+
+    return type(operation) is keras.layers.Pipeline
+
+
 def _only_augments(operation: Any) -> bool:
     """Whether it changes pictures in training alone, where the search's own augmentation does."""
     import keras
 
     kind = type(operation)
     is_ours = getattr(keras.layers, kind.__name__, None) is kind
-    return is_ours and kind.__name__.startswith("Random") and kind is not keras.layers.RandomCrop
+    names = kind.__name__.startswith("Rand") or kind.__name__ in ("AugMix", "CutMix", "MixUp")
+    return is_ours and names and kind is not keras.layers.RandomCrop
 
 
 def _copied(operation: Any, name: str) -> Any:
     import keras
 
-    if _is_graph(operation) or _only_augments(operation):
+    if _is_graph(operation) or _is_pipeline(operation) or _only_augments(operation):
         return keras.layers.Identity(name=name)
     copy = operation.__class__.from_config(operation.get_config())
     copy.name = name

@@ -161,6 +161,8 @@ def whole_own_model(
         size, size, interpolation="bilinear", antialias=True, name="resize"
     )(images)
     found = model(keras.ops.cast(resized, "float32"), training=False)  # as it was trained
+    if not outputs.logits:  # whatever training made of them
+        found = keras.ops.clip(found, 0.0, 1.0)
     if outputs.kind == "binary":
         found = keras.ops.sigmoid(found) if outputs.logits else found
         found = keras.ops.concatenate([1 - found, found], axis=-1)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import keras
 
 _LEAST = 1e-7  # of a probability, as Keras's own losses have it
+_LINEAR = ("AddV2", "BiasAdd", "MatMul")  # of a Dense layer without an activation
 _FORMS = ("Identity", "Cast", "Reshape", "Squeeze", "ExpandDims")  # change no number
 OutputKind = Literal["classes", "one_hot", "binary"]
 # What Keras calls a loss, in small letters without dashes -> how it takes labels.
@@ -75,7 +76,7 @@ def outputs_of(built: "keras.Model", name: str, num_classes: int, size: int) -> 
         )
     is_activated = hasattr(answer, "_keras_logits")  # by softmax or sigmoid: Keras's mark of it
     if columns > 1:
-        return _of_classes(outputs, name, found, is_activated)
+        return _of_classes(outputs, built, name, size)
     if (found == 1).all() and _last_operation(built, size) == "Softmax":
         raise UserError(
             f"{BUILD}: the model of {name} ends in softmax of one output, which is always 1; end "
@@ -84,19 +85,23 @@ def outputs_of(built: "keras.Model", name: str, num_classes: int, size: int) -> 
     return _of_one(outputs, built, name, is_activated, size)
 
 
-def _of_classes(outputs: Outputs, name: str, found: np.ndarray, is_activated: bool) -> Outputs:
-    """found: [2, classes]. Rows from 0 to 1 that sum to 1 are probabilities, whatever the loss
-    takes them for."""
-    if _are_shares(found) and abs(found.sum(axis=1) - 1).max() <= 1e-2:
+def _of_classes(outputs: Outputs, built: "keras.Model", name: str, size: int) -> Outputs:
+    """What ends in softmax is probabilities, whatever the loss takes it for; so is what sums to 1
+    on stranger pictures too."""
+    last, found = _last_operation(built, size), _stretched(built, size)
+    is_constant = not np.ptp(found, axis=0).any()  # as with weights that begin at 0
+    sums_to_one = _are_shares(found) and abs(found.sum(axis=1) - 1).max() <= 1e-2
+    is_linear = is_constant and (outputs.logits or last in _LINEAR)
+    if sums_to_one and (last == "Softmax" or not (is_linear or last == "Sigmoid")):
         return _as_probabilities(outputs, name, "softmax")
-    if not outputs.logits:
-        raise _no_probabilities(name, found)
-    if is_activated:
+    if last == "Sigmoid":
         raise UserError(
             f"{BUILD}: the model of {name} ends in one sigmoid per class, and its loss is of one "
             "class per picture; end in softmax, or in logits with from_logits=True"
         )
-    return outputs
+    if not outputs.logits:
+        raise _no_probabilities(name, found)
+    return outputs if is_constant or not _are_shares(found) else _between(outputs, name)
 
 
 def _of_one(
@@ -110,10 +115,15 @@ def _of_one(
         if not outputs.logits:
             raise _no_probabilities(name, found)
         return outputs
-    if not outputs.logits or _last_operation(built, size) == "Sigmoid":
+    last, is_constant = _last_operation(built, size), not np.ptp(found)
+    if not outputs.logits and is_constant and last in _LINEAR:
+        raise _no_probabilities(name, found)
+    if not outputs.logits or last == "Sigmoid":
         return _as_probabilities(outputs, name, "sigmoid")
-    if not np.ptp(found):  # logits that begin at 0
-        return outputs
+    return outputs if is_constant else _between(outputs, name)  # constant: logits that begin at 0
+
+
+def _between(outputs: Outputs, name: str) -> Outputs:
     return replace(
         outputs,
         remark=f"{BUILD}: the outputs of {name} lie between 0 and 1 on all pictures tried, and are "
@@ -140,25 +150,34 @@ def _as_probabilities(outputs: Outputs, name: str, activation: str) -> Outputs:
 def _no_probabilities(name: str, found: np.ndarray) -> UserError:
     return UserError(
         f"{BUILD}: the loss of {name} takes probabilities, and its outputs are none (from "
-        f"{found.min():.3g} to {found.max():.3g}); end in softmax (sigmoid for one output), or "
-        "give the loss from_logits=True"
+        f"{found.min():.3g} to {found.max():.3g}, by no softmax or sigmoid); end in softmax "
+        "(sigmoid for one output), or give the loss from_logits=True"
     )
 
 
 def _stretched(built: "keras.Model", size: int) -> np.ndarray:
-    """[2 k, 1]: what is a number of its answers on made-up pictures, and on k - 1 multiples, from
-    which logits seldom stay between 0 and 1."""
+    """[m, columns]: its answers on made-up pictures, and on multiples of them, from which logits
+    seldom stay between 0 and 1; without those that are no number, or that it refuses: pixels are 0
+    to 255, and no more is promised to a model."""
     pictures = made_up_pictures(size)
-    found = [np.asarray(built(pictures * by, training=False)) for by in (1, -1, 0, 1000, -1000)]
-    return np.nan_to_num(np.concatenate(found), nan=0.5)
+    found = [np.asarray(built(pictures * by, training=False)) for by in (1, 0)]
+    for by in (-1, 1000, -1000):
+        with suppress(Exception):  # whatever a layer that looks numbers up, or checks them, raises
+            found.append(np.asarray(built(pictures * by, training=False)))
+    answers = np.concatenate(found)
+    return answers[~np.isnan(answers).any(axis=1)]
 
 
 def _last_operation(built: "keras.Model", size: int) -> str:
-    """What TensorFlow calls the operation that gives its outputs, whatever their form."""
+    """What TensorFlow calls the operation that gives its outputs, whatever their form; empty for a
+    model that is no graph."""
     import tensorflow as tf
 
     asked = tf.function(lambda pictures: built(pictures, training=False))
-    output = asked.get_concrete_function(tf.constant(made_up_pictures(size))).outputs[0]
+    try:
+        output = asked.get_concrete_function(tf.constant(made_up_pictures(size))).outputs[0]
+    except Exception:  # of a call that is Python and cannot be traced
+        return ""
     while output.op.type in _FORMS:
         output = output.op.inputs[0]
     return str(output.op.type)
