@@ -47,8 +47,8 @@ _LAST_WORD = re.compile(
 )
 # Behind it: whose or which it is. SECRET_KEY_BASE, AWS_ACCESS_KEY_ID, HF_TOKEN_READ.
 _ROLE = re.compile(
-    "admin|backup|base|current|dev|env|header|id|live|main|master|new|old|primary|prod|production|raw"
-    "|read|readonly|ro|root|rw|secondary|staging|test|user|val|value|write"
+    "admin|backup|base|current|dev|env|header|id|live|main|master|new|old|primary|prod|production"
+    "|raw|read|readonly|ro|root|rw|secondary|staging|test|user|val|value|write"
 )
 _LIMIT = re.compile("max|min|num|number|count|limit|total|per|pad|eos|bos|unk|sep|cls|mask")
 # Keys of other kinds: of a table, of a mapping, to be told to all.
