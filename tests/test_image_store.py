@@ -129,13 +129,16 @@ def test_a_disk_that_refuses_half_way_is_told_and_nothing_stays(root: Path, cach
 
 def test_leftovers_of_killed_processes_are_swept(root: Path, cache: Path) -> None:
     (cache / "decoded").mkdir(parents=True)
-    for name, hours in (("old", 7), ("young", 1)):
-        path = cache / "decoded" / f"{TEMPORARY_PREFIX}{name}"
+    old, young, others = (
+        f"{TEMPORARY_PREFIX}{each}" for each in ("1-" + 12 * "0", "1-" + 12 * "1", "x")
+    )
+    for name, hours in ((old, 7), (young, 1), (others, 7)):
+        path = cache / "decoded" / name
         path.touch()
         os.utime(path, (time.time() - hours * 3600,) * 2)
     opened(folder_config(root), cache)
     left = {path.name for path in (cache / "decoded").glob(f"{TEMPORARY_PREFIX}*")}
-    assert left == {f"{TEMPORARY_PREFIX}young"}
+    assert left == {young, others}
 
 
 @pytest.fixture

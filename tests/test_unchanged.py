@@ -118,11 +118,6 @@ def test_what_is_from_outside_and_never_changes_a_picture_is_told(here: Path) ->
     assert ends == {"at_times": None, "deaf": (0.2, 1.0)}
 
 
-def test_a_transform_that_mixes_a_picture_with_itself_is_told() -> None:
-    why = why_unchanged("keras:MixUp(alpha=strength)", [0.0, 0.2], _sample(COLOURED))
-    assert why == "it leaves 100 of them as they are"
-
-
 def test_a_line_says_that_what_is_searched_changes_nothing(here: Path) -> None:
     (here / "mine.py").write_text(OWN)
     deaf = {"mine.py:deaf": {"min": 0.2, "max": 1}, "mine.py:nothing": [0, 1], **FLIPPED}
