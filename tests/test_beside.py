@@ -206,6 +206,7 @@ def test_they_are_named_where_no_augmentation_is_used(
     assert winner["model"]["learning_rate"] == 0.01
 
 
+@pytest.mark.slow
 def test_a_search_of_other_values_that_is_killed_goes_on_to_the_same_end(
     haste: pytest.MonkeyPatch, cache: Path, tmp_path: Path
 ) -> None:

@@ -39,6 +39,7 @@ def submission(student: str, written: dict[str, str] | None = None) -> Submissio
     )
 
 
+@pytest.mark.slow
 def test_a_class_is_written_with_its_copies_and_answers(bundled: Path, tmp_path: Path) -> None:
     folder = tmp_path / "handed-in"
     folder.mkdir()

@@ -168,6 +168,7 @@ def test_what_memory_should_not_hold_is_written_as_it_is_made(
     assert read_features(file) is not None
 
 
+@pytest.mark.slow
 def test_rows_are_read_alike_from_memory_and_from_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     values = np.arange(30, dtype=np.float16).reshape(10, 3)
     picked = FeatureRows(values, np.array([7, 1, 4]))

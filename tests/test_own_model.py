@@ -429,6 +429,7 @@ def test_settings_that_do_not_go_with_it_are_refused(
         load_config(_experiment(here, model=model, training=training))
 
 
+@pytest.mark.slow
 def test_a_trial_that_diverges_fails_and_says_so(here: Path) -> None:
     code = MODEL.replace("Adam(rate)", "SGD(1e30)")
     result = sit(load_config(_experiment(here, code)), here / "run")

@@ -81,6 +81,7 @@ def test_a_bundle_replaces_a_bundle_and_nothing_of_its_search(copied: Path, tmp_
         assert _bundle(copied, tmp_path / "ann.zip")[0] == DONE
 
 
+@pytest.mark.slow
 def test_answers_in_a_bundle_are_not_lost_by_bundling_again(copied: Path, tmp_path: Path) -> None:
     out, answers = tmp_path / "ann.zip", tmp_path / "mine.txt"
     answers.write_bytes(TWO)
@@ -95,6 +96,7 @@ def test_answers_in_a_bundle_are_not_lost_by_bundling_again(copied: Path, tmp_pa
     assert out.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_class_table_replaces_a_class_table_and_no_bundle(bundled: Path, tmp_path: Path) -> None:
     folder = tmp_path / "class"
     folder.mkdir()
@@ -169,6 +171,7 @@ def test_a_preview_becomes_no_image_of_a_class(tmp_path: Path) -> None:
         write_preview(config, tmp_path / "photos" / "cat" / "x.png")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("joined", [True, False])
 def test_a_home_folder_is_one_behind_every_option(
     joined: bool, copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

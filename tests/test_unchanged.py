@@ -165,6 +165,7 @@ def test_a_search_of_nothing_else_is_refused(tmp_path: Path, fixed: dict[str, fl
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_run_says_it_before_it_trains_and_check_and_run_refuse_alike(tmp_path: Path) -> None:
     heard = Heard()
     sit(
