@@ -8,27 +8,25 @@ import re
 import unicodedata
 from urllib.parse import quote, unquote_plus
 
+from data.credentials import (
+    MOST_BEFORE,
+    credentials_begin,
+    credentials_end,
+    is_of_name,
+    last_word,
+    may_be_options,
+)
 from data.environment_secrets import of_environment
 from data.errors import UserError
 from data.named_secrets import MASK, TOKENS, without_named
 
 _SHORT = 7  # characters; a shorter secret is hidden where it stands as a word of its own
 _PLAIN = re.compile("[a-z]+")  # and one that is a word as others are
-_NEAR = 240  # characters before an @: what is longer is no address
 _SCHEME = re.compile(r"[A-Za-z][\w+.\-]{1,39}\Z")  # a letter alone is a drive
 _PATHS = ("sqlite", "file", "databricks")  # schemes behind which no host and port stand
 _SQLITE_OPTIONS = re.compile(r"\w+=[^&]*(&\w+=[^&]*)*")
-# A name and a colon behind which no port stands, and no space: what follows is a password.
-_USER = r"(?P<user>[^\s:/\\@\"'<>]*:(?!\d+(?:[\s\"'<>/?#,;.)]|\Z)|[\s\"']|//|\Z))"
-# How an address begins at the start of a word. Looked for in the little text before an @ alone: in
-# a page with megabytes of base64 it would take half a minute.
-_BEGINS = re.compile(
-    r"(?<![^\s\"'(<\[{,;=/\\])(?=[^\s\"'<>])"
-    r"(?P<scheme>[A-Za-z][\w+.\-]{0,39}:(?=[/\\]|[^\s:/\\@\"'<>]+:))?"
-    rf"(?P<slashes>[/\\]*){_USER}?"
-)
 # Tokens as passwords are long; written rightly they are found without looking back.
-_LONG = re.compile(rf"(://)[^\s/@\"'<>]{{{_NEAR},9999}}(?=@)")
+_LONG = re.compile(rf"(://)[^\s/@\"'<>]{{{MOST_BEFORE},9999}}(?=@)")
 # What has no sign that every secret has beside it, such as the names of a hundred thousand files.
 _HARMLESS = re.compile(
     rf"(?:(?!--|(?i:bearer |sshpass|login |hooks\.slack)|{TOKENS})[\w./\\ ()\[\],+\-])*", re.ASCII
@@ -38,20 +36,7 @@ _OF_MLFLOW = re.compile(
     r"/experiments/\d+(?:/runs)?(?:\?viewStateShareKey=\w+(?:&(?:amp;)?workflowType=\w+)?)?"
 )
 _CLOSING = ",.;:)]}"  # a sentence around an address
-_DRIVE = re.compile(r"[A-Z]:\\")
 _WORD_ENDS = re.compile(r"(?=[\s\"'<>])|\Z")
-# An @ within a name: of a picture (`@2x`), of a file without an address, of a version of what is
-# fetched, below a bucket.
-_IN_NAME = re.compile(r"@\dx(?:\.\w{2,5})?(?![\w.])")
-_OF_FILE = re.compile(
-    r"@[\w-]+\.(?:txt|png|jpe?g|gif|tiff?|csv|json|ya?ml|np[yz])(?![\w./:])|@sha256:"
-)
-_FETCHED = re.compile(r"mailto:[^:]*\Z|(?:(?:git|hg|svn|bzr)\+\w+|s3|gs)://[^\s:/@]+/[^\s:@]*\Z")
-# A few letters of two names and a third, which is no server's: `foo:bar@baz`, `val:acc@1`.
-_THREE_NAMES = re.compile(
-    r"(?<![^\s(\[,;=])(?!(?:admin|me|my|postgres|root|user)\w*:)[A-Za-z]+:[a-z]{3,4}"
-    r"@(?!(?:cache|db|host|local|mongo|my|postgres|pg|redis|server|sql))\w+(?![\w.:/\\@?#-])"
-)
 _SPACED = re.compile(r"(?<=://)[^\s:/@\"'<>]+:[ ][^\s/:@\"'<>]+(?=@[\w\[])")
 # A part of a page: `#section-2`, `#L10`.
 _SECTION = re.compile(
@@ -59,7 +44,6 @@ _SECTION = re.compile(
 )
 _AT = re.compile(r"@")
 _HOST_FOLLOWS = re.compile(r"@[\w\[*/${%]")  # or what stands for one in a template
-_WORD = re.compile(r"[^\s\"'<>]*")
 _ADDRESS = re.compile(r"(?::[/\\]|(?<![^\s\"'(<\[{,;=])[/\\]{2})[/\\]*[^\s\"'<>]*")
 _HOST = r"(?:\[[^\]/]*\]|[^/\\?#;:\[]*)"
 _NO_PORT = re.compile(
@@ -68,9 +52,6 @@ _NO_PORT = re.compile(
 _NO_PORT_IN_TEXT = re.compile(
     rf"\A(:?[/\\]{{2,}}{_HOST}):(?!(?:\d{{0,5}}|PORT)(?:[/?#;,.)\]}}`…]|\Z)|\*\*\*)[^/?#;,)\]}}]*"
 )
-# A password in quotes, of an address or closed right before its @.
-_IN_QUOTES = re.compile(r"[^\s:/\\@\"'<>]*:[\"']")
-_CLOSED = re.compile(r"[^\s:/\\@\"'<>]+:(?:\"[^\"\n]*\"|'[^'\n]*')\Z")
 _BARE_ENCODED = re.compile(
     r"(?i)(?<![^\s\"'(<\[{,;=])[^\s:/\\@\"'<>]{1,200}:[^\s:/\\@\"'<>]{1,200}%40(?=\w)"
 )
@@ -149,40 +130,22 @@ def _redacted(text: str) -> str:
     for found in _AT.finditer(text):
         if found.start() < done:
             continue
-        before = text[max(done, found.start() - _NEAR) : found.start()]
-        if _is_of_name(before, text, found.start()):
+        before = text[max(done, found.start() - MOST_BEFORE) : found.start()]
+        if is_of_name(before, text, found.start()):
             continue
         if not _HOST_FOLLOWS.match(text, found.start()):
-            before = _last_word(before)  # an address that is one word
-        begin = _credentials_begin(before)
+            before = last_word(before)  # an address that is one word
+        begin = credentials_begin(before)
         if begin is not None:
             begin += found.start() - len(before)
             shown.append(text[done:begin])
-            done = _credentials_end(text, found.start())
-            if _may_be_options(text[begin:done]):
+            done = credentials_end(text, found.start())
+            if may_be_options(text[begin:done]):
                 shown.append(f"{MASK}@")
                 done = next(_WORD_ENDS.finditer(text, done)).start()
             shown.append(MASK)
     hidden = _ADDRESS.sub(_shown_options, "".join([*shown, text[done:]]))
     return without_named(_BARE_ENCODED.sub(f"{MASK}%40", hidden))
-
-
-def _is_of_name(before: str, text: str, at: int) -> bool:
-    """Whether an @ is part of a name, and ends no credentials."""
-    word = _last_word(before)
-    if _THREE_NAMES.match(text, at - len(word)):
-        return True
-    rest = word.partition("://")[2]
-    if _IN_NAME.match(text, at):
-        return ":" not in rest and ("/" in rest or not rest)
-    if "//" not in word and _OF_FILE.match(text, at):
-        return True
-    return _FETCHED.match(word) is not None
-
-
-def _last_word(text: str) -> str:
-    found = _WORD.match(text[::-1])
-    return text[len(text) - found.end() :] if found else ""
 
 
 def without_secret(text: str) -> str:
@@ -193,39 +156,6 @@ def without_secret(text: str) -> str:
             f"{shown!r} holds what may be a password, and is stored with the search; leave it out"
         )
     return text
-
-
-def _credentials_begin(before: str) -> int | None:
-    """Where, in the text before an @, the credentials begin that it ends; None where there are
-    none."""
-    for found in _BEGINS.finditer(before):
-        rest, scheme, slashes = before[found.end("slashes") :], found["scheme"], found["slashes"]
-        if (scheme or "").lower().startswith(("sqlite", "file")) and len(slashes) > 2:
-            continue  # a path: an @ is part of it
-        if _DRIVE.match(found.group()):
-            continue
-        if found["user"] and rest == f"{found['user']}{MASK}":
-            continue  # hidden before
-        if found["user"] and (slashes or scheme or "\n" not in rest) and found.group() != ":":
-            return found.end("slashes")
-        if (scheme and len(slashes) > 1 and _IN_QUOTES.match(rest)) or _CLOSED.match(rest):
-            return found.end("slashes")
-        is_word = not re.search(r"[\s\"'<>]", rest)
-        if is_word and slashes and (scheme or not re.search(r"[/\\]", rest)):
-            return found.end("slashes")
-    return None
-
-
-def _may_be_options(credentials: str) -> bool:
-    """Whether the @ behind them may be within an option's value, which then goes on."""
-    return bool(re.search("[?#;]", credentials)) and not re.match(_USER, credentials)
-
-
-def _credentials_end(text: str, at: int) -> int:
-    """The last @ on the line near by, before another address begins."""
-    following = re.match(r"[^\n]*", text[at : at + _NEAR])
-    assert following is not None, "nothing matches too"
-    return at + following.group().partition("://")[0].rindex("@")
 
 
 def _shown_options(found: re.Match[str]) -> str:
@@ -295,7 +225,7 @@ def _without_secrets(scheme: str, rest: str) -> str:
         return f"/{path}?{_hidden(options)}" if options else rest
     # A password may hold any sign, so that only the last @ is sure to end it.
     credentials, at, rest = rest.rpartition("@")
-    if _may_be_options(credentials):
+    if may_be_options(credentials):
         return f"{MASK}@{MASK}"
     is_path = not scheme and not at and rest.partition(":")[0].lower() in _PATHS
     if not (is_path or re.match(r"[A-Za-z]:[/\\]", rest)):
