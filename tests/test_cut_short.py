@@ -7,7 +7,7 @@ import pytest
 from states import make_state
 
 from search.driver.experiment_file import parse_config
-from search.driver.plan_checks import cut_at_first, cut_by_plan
+from search.driver.plan_checks import cut_at_first, plan_lines
 from search.report.sections import stopping_lines
 from search.report.view import SearchView
 
@@ -19,7 +19,8 @@ def _lines(**training: Any) -> tuple[str, ...]:
         "augmentation": {"rotation_range": [0, 20]},
         "training": training,
     }
-    return cut_by_plan(parse_config(experiment, "test").space)
+    config = parse_config(experiment, "test")
+    return plan_lines(config, config.space)
 
 
 @pytest.mark.parametrize(
@@ -36,6 +37,32 @@ def test_a_plan_that_leaves_patience_no_room_is_named(max_epochs: int, said: str
 def test_a_plan_whose_last_epochs_are_clean_is_to_reach_them() -> None:
     assert not _lines(max_epochs=20, patience=20, clean_epochs=5)
     assert not _lines(max_epochs=20, patience=20, clean_epochs=[0, 5])
+
+
+@pytest.mark.parametrize(
+    ("rate", "confirm", "is_said"),
+    [
+        ({"min": 0.0001, "max": 0.01, "sampling": "log"}, None, True),
+        ({"min": 0.0001, "max": 0.01, "sampling": "log"}, {"seeds": 2}, False),
+        ([0.0001, 0.01], None, False),
+        (0.001, None, False),
+    ],
+)
+def test_a_range_beside_augmentation_that_nothing_confirms_is_named(
+    rate: Any, confirm: dict[str, int] | None, is_said: bool
+) -> None:
+    experiment = {
+        "name": "beside",
+        "dataset": {"source": "digits"},
+        "augmentation": {"rotation_range": [0, 20]},
+        "model": {"learning_rate": rate},
+        "evaluation": {"confirm": confirm},
+    }
+    config = parse_config(experiment, "test")
+    lines = plan_lines(config, config.space)
+    assert [line.startswith("model.learning_rate: searched over a range") for line in lines] == (
+        [True] if is_said else []
+    )
 
 
 def test_the_second_phase_of_fine_tuning_is_looked_at_too() -> None:

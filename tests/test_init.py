@@ -31,7 +31,7 @@ from search.commands.init_choices import (
 )
 from search.commands.init_source import found_images, source_of
 from search.driver.experiment_file import load_config, named_after, parse_config
-from search.driver.plan_checks import cut_by_plan
+from search.driver.plan_checks import plan_lines
 from search.driver.workload import workload
 from search.experiment.yaml_file import parse_yaml
 
@@ -290,7 +290,8 @@ def test_no_plan_is_one_that_the_check_warns_of(
     first = [Chosen("dataset.source", "digits", ""), *searched(shapes), *network(shapes)]
     for rung in ladder:
         text = experiment_text([*first, *plan_of(rung, shapes, dataset)])
-        assert cut_by_plan(parse_config(parse_yaml(text, "x"), "x").space) == (), rung
+        config = parse_config(parse_yaml(text, "x"), "x")
+        assert plan_lines(config, config.space) == (), rung
 
 
 HOSTILE = (

@@ -24,7 +24,7 @@ from search.commands.costs import (
 )
 from search.driver.code_files import code_of
 from search.driver.looking import looks_declared
-from search.driver.plan_checks import cut_at_first, cut_by_plan
+from search.driver.plan_checks import cut_at_first, plan_lines
 from search.driver.prepare import (
     Prepared,
     check_model,
@@ -41,7 +41,8 @@ from search.evidence.power import Advice, KnownBaseline, Plan, Spread, advise, m
 from search.experiment.config import ExperimentConfig
 from search.experiment.objectives import OBJECTIVES, Objective
 from search.experiment.precisions import Precision
-from search.experiment.trial import Frozen, Resources, TrialRecord
+from search.experiment.settings import Frozen
+from search.experiment.trial import Resources, TrialRecord
 from search.journal.events import DatasetSummary
 from search.journal.run_dir import JOURNAL
 from search.journal.state import replay
@@ -142,7 +143,7 @@ def _plan(config: ExperimentConfig, resources: Resources) -> SearchPlan:
             *warned,
             *prepared.space.remarks(),
             *([f"{TOLD_BY} {run_dir} has measured already"] if measured else []),
-            *_cut_short(prepared, baseline),
+            *_plan_lines(prepared, baseline),
             *prepared.choice.lines(),
             *look_grouped(prepared.dataset),
             *busy_lines(),
@@ -159,9 +160,9 @@ def _looks(config: ExperimentConfig) -> list[str]:
     return [f"looks after {counts} and at most {last} trainings; fewer are trained where one tells"]
 
 
-def _cut_short(prepared: Prepared, baseline: TrialRecord | None) -> tuple[str, ...]:
+def _plan_lines(prepared: Prepared, baseline: TrialRecord | None) -> tuple[str, ...]:
     seen = cut_at_first(baseline) if baseline else None
-    return (*cut_by_plan(prepared.space), *([seen] if seen else []))
+    return (*plan_lines(prepared.config, prepared.space), *([seen] if seen else []))
 
 
 DETECTABLE = (

@@ -17,7 +17,7 @@ from search.driver.algorithms import budget_ladder
 from search.driver.environment import describe_environment
 from search.driver.experiment_file import parse_config
 from search.driver.ledger import Stopped
-from search.driver.plan_checks import cut_by_plan
+from search.driver.plan_checks import plan_lines
 from search.driver.prepare import (
     Heard,
     Prepared,
@@ -135,7 +135,7 @@ def open_search(
     fresh = () if log.state.opened else _warnings(prepared)
     pause()
     notes, choice = prepared.dataset.notes.lines(), prepared.choice.lines()
-    for line in (*notes, *fresh, *choice, *cut_by_plan(prepared.space), *_rungs(prepared)):
+    for line in (*notes, *fresh, *choice, *plan_lines(config, prepared.space), *_rungs(prepared)):
         progress.message(line)
     for line in _begin_or_resume(log, prepared, run_dir):
         progress.message(line)

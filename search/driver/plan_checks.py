@@ -9,13 +9,15 @@ from data.errors import UserError
 from data.messages import plural
 from data.strict_zip import MOST_BYTES
 from search.driver.specs import STREAMS
+from search.experiment.beside import searched_beside
 from search.experiment.config import ExperimentConfig
+from search.experiment.dimensions import Range
 from search.experiment.objectives import OBJECTIVES
 from search.experiment.seeds import derive_seed
 from search.experiment.settings import TrainingSettings
 from search.experiment.space import Space
 from search.experiment.trial import TrialRecord
-from search.report.measures import heads_cut
+from search.report.trial_facts import heads_cut
 from search.training.head_tasks import cross_folds
 from search.training.modes import mode_of
 
@@ -81,7 +83,30 @@ def check_answers(config: ExperimentConfig, dataset: Dataset) -> None:
         )
 
 
-def cut_by_plan(space: Space) -> tuple[str, ...]:
+def plan_lines(config: ExperimentConfig, space: Space) -> tuple[str, ...]:
+    """What keeps a plan from telling what it might, a line each; `check` and `run` print them."""
+    return (*_cut_by_plan(space), *_untold(config, space))
+
+
+def _untold(config: ExperimentConfig, space: Space) -> tuple[str, ...]:
+    """Where hardly two trials are alike in what is searched beside augmentation, and none are
+    trained that are."""
+    ranges = [
+        written
+        for name, written in searched_beside(space).items()
+        if isinstance(space.dimensions[name], Range)
+    ]
+    if config.evaluation.confirm or not ranges:
+        return ()
+    names, one = " and ".join(ranges), "it" if len(ranges) == 1 else "them"
+    return (
+        f"{names}: searched over a range, of which hardly two trials have the same value, and an "
+        "augmentation is compared with none at the same; write evaluation.confirm, which trains "
+        f"both, or fix {one}: without, augmentations may stay NOT TRIED",
+    )
+
+
+def _cut_by_plan(space: Space) -> tuple[str, ...]:
     """A line for each setting that leaves patience no room, whatever the network learns. None where
     clean epochs end trainings: these are counted from max_epochs back, which is to be reached.
     """

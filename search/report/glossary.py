@@ -65,7 +65,8 @@ GLOSSARY = (
         "verdict",
         "HELPS or HURTS: the whole interval is above, or below, zero. NEGLIGIBLE: it holds zero "
         "and ends where an effect begins to matter. NO EVIDENCE: it holds zero and reaches "
-        "further. NOT TRIED: no training used it.",
+        "further. NOT TRIED: no training used it, or there is none without augmentation that "
+        "it can be compared with, at the same model and training values.",
         ("verdict",),
     ),
     Term(
