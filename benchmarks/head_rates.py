@@ -57,7 +57,7 @@ def _parts(fold: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _stacked(features: np.ndarray, labels: np.ndarray, num_lanes: int) -> float:
-    from search.experiment.trial import ModelSettings, TrainingSettings
+    from search.experiment.settings import ModelSettings, TrainingSettings
     from search.training.head_tasks import HeadTask
     from search.training.heads import HeadPlan, train_heads
 

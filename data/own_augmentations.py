@@ -27,7 +27,8 @@ from data.own_code import (
     one_at_a_time,
     own_function,
 )
-from data.transforms import TRANSFORM, is_transform, transform_exports, transform_of
+from data.transform_libraries import TRANSFORM, is_transform
+from data.transforms import transform_exports, transform_of
 from data.value_forms import Value
 
 LARGEST = 1e9

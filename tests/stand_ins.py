@@ -23,14 +23,12 @@ from data.errors import UserError
 from data.settings import DatasetConfig
 from search.execution.engines import EngineOptions
 from search.experiment.answers import Predictions
+from search.experiment.settings import ModelSettings, Settings, TrainingSettings
 from search.experiment.trial import (
     Curve,
-    ModelSettings,
     Outcome,
     Protocol,
     Resources,
-    Settings,
-    TrainingSettings,
     TrialResult,
     TrialSpec,
     TrialTiming,

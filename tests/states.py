@@ -19,14 +19,12 @@ from search.evidence.answer import (
     answer_of,
 )
 from search.evidence.findings import Evidence, RungCorrelation, Score, TestResult
+from search.experiment.settings import ModelSettings, Settings, TrainingSettings
 from search.experiment.trial import (
     Curve,
     Effect,
     Kind,
-    ModelSettings,
     Protocol,
-    Settings,
-    TrainingSettings,
     TrialRecord,
     TrialResult,
     TrialSpec,

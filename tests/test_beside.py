@@ -18,7 +18,8 @@ from search.driver.event_checks import check_events
 from search.driver.session import SearchResult
 from search.evidence.answer import Answer, Claims
 from search.experiment.config import ExperimentConfig
-from search.experiment.trial import Outcome, Resources, Settings, TrialSpec
+from search.experiment.settings import Settings
+from search.experiment.trial import Outcome, Resources, TrialSpec
 from search.journal.journal_file import JournalError
 from search.report.answer import answer, beside_answer
 from search.report.summary import summarize, winner_of

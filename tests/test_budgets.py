@@ -10,11 +10,11 @@ from states import make_record, make_state, with_evaluation
 from search.journal.state import SearchState, fullest
 from search.report.figures import FIGURES
 from search.report.figures_trials import floor_rows
-from search.report.measures import heads_cut
 from search.report.page import render_report
 from search.report.sections import hollow_text, rungs_sentence, stopping_lines
 from search.report.sentences import fresh_text, notices
 from search.report.summary import summarize
+from search.report.trial_facts import heads_cut
 from search.report.trial_tables import trial_table
 from search.report.view import SearchView
 from search.tracking.descriptions import describe

@@ -15,7 +15,8 @@ from search.driver.experiment_file import parse_config
 from search.driver.leak import leaked_spec
 from search.driver.prepare import prepare, resources_of
 from search.driver.specs import CONTROLS, NONE, Epochs, SpecFactory
-from search.experiment.trial import Settings, TrialSpec
+from search.experiment.settings import Settings
+from search.experiment.trial import TrialSpec
 from search.features.store import FeatureStore
 from search.training.pictures import CleanPictures
 from search.training.run_trial import train_spec

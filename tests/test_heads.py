@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from search.experiment.trial import ModelSettings, TrainingSettings
+from search.experiment.settings import ModelSettings, TrainingSettings
 from search.features import feature_rows
 from search.training import head_tasks
 from search.training.head_scores import HeadScores

@@ -9,7 +9,7 @@ from states import make_state
 
 from search.journal.events import DatasetSummary
 from search.journal.state import SearchState
-from search.report.measures import num_scored
+from search.report.trial_facts import num_scored
 from search.report.trial_tables import trials_csv, write_trials
 from search.report.view import SearchView
 

@@ -19,7 +19,8 @@ from search.driver.winner import final_record
 from search.evidence.evaluation import paired_effect
 from search.experiment.answers import Predictions, Truth
 from search.experiment.seeds import derive_seed
-from search.experiment.trial import Effect, Frozen, TrialRecord
+from search.experiment.settings import Frozen
+from search.experiment.trial import Effect, TrialRecord
 from search.features.process_cache import dataset_of
 from search.report.wording import label_text
 from search.verification.consistency import JournaledAnswers

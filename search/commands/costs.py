@@ -18,8 +18,8 @@ from data.messages import plural
 from search.driver.prepare import Prepared, available_cores
 from search.driver.workload import Workload, workload
 from search.experiment.precisions import Precision
-from search.experiment.settings import Settings
-from search.experiment.trial import Frozen, Resources
+from search.experiment.settings import Frozen, Settings
+from search.experiment.trial import Resources
 from search.features.devices import operations_at_once, sees_gpu
 from search.features.process_cache import extractor_of
 from search.report.time_left import seconds_of

@@ -21,7 +21,7 @@ from data.messages import escaped, literal, text_of
 from data.own_code import Code, at_fault, given
 from data.settings import DatasetConfig
 from search.driver.winner import CLASSES_FILE, MODEL_FILE, WEIGHTS_FILE, WHITES_FILE, rebuilt_winner
-from search.experiment.trial import Frozen
+from search.experiment.settings import Frozen
 from search.features.devices import import_tensorflow_quietly
 
 if TYPE_CHECKING:

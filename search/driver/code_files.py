@@ -12,7 +12,8 @@ from data.messages import did_you_mean, escaped, first_of, literal
 from data.own_augmentations import check_outside, is_from_outside
 from data.own_code import Code, file_of, given, is_own, read_code
 from data.own_code_watch import watched
-from data.transforms import import_first, is_transform
+from data.transform_libraries import is_transform
+from data.transforms import import_first
 from search.experiment.config import ExperimentConfig
 from search.experiment.dimensions import Range
 from search.experiment.settings import NAMEABLE

@@ -22,7 +22,8 @@ from search.evidence.scores import confusion_matrix, wilson_interval
 from search.experiment.beside import beside_of
 from search.experiment.objectives import OBJECTIVES
 from search.experiment.seeds import derive_seed
-from search.experiment.trial import Effect, TrialRecord, setting_key
+from search.experiment.settings import setting_key
+from search.experiment.trial import Effect, TrialRecord
 from search.training.modes import budget_of, mode_of
 
 FEWEST = 3  # settings below which a rank correlation says nothing

@@ -18,8 +18,9 @@ from search.execution.failures import failure_streak
 from search.experiment.beside import beside_of, with_beside
 from search.experiment.config import ExperimentConfig
 from search.experiment.objectives import OBJECTIVES
+from search.experiment.settings import Settings, setting_key
 from search.experiment.space import Space
-from search.experiment.trial import Settings, TrialRecord, TrialSpec, setting_key
+from search.experiment.trial import TrialRecord, TrialSpec
 from search.report.wording import label_text
 from search.training.modes import Views, budget_of, mode_of
 

@@ -16,8 +16,9 @@ from search.experiment.beside import with_beside
 from search.experiment.config import ControlName, ExperimentConfig
 from search.experiment.precisions import PRECISIONS, Precision
 from search.experiment.seeds import derive_seed
+from search.experiment.settings import Settings
 from search.experiment.space import Space
-from search.experiment.trial import STREAMS, Kind, Protocol, Settings, TrialResult, TrialSpec
+from search.experiment.trial import STREAMS, Kind, Protocol, TrialResult, TrialSpec
 from search.training.modes import Views, mode_of
 
 NONE, COURSE, TRIVIAL = "no augmentation", "course settings", "TrivialAugment"

@@ -31,7 +31,8 @@ from search.execution.engine import LOG_FOLDER
 from search.execution.failures import in_a_line, is_lack
 from search.execution.worker import die_with_parent, redirect_output
 from search.execution.worker_process import OwnContext
-from search.experiment.trial import Resources, Settings, TrialRecord
+from search.experiment.settings import Settings
+from search.experiment.trial import Resources, TrialRecord
 from search.features.backbones import build_backbone
 from search.journal.state import SearchState
 from search.report.view import SearchView

@@ -16,8 +16,8 @@ from search.experiment.precisions import PRECISIONS, Precision
 from search.experiment.space import Space
 from search.experiment.trial import STREAMS, TrialRecord
 from search.journal.state import EventLog
-from search.report.measures import trained_seconds
 from search.report.time_left import PHASE_OF, Pace
+from search.report.trial_facts import trained_seconds
 from search.training.modes import Views, budget_of, mode_of
 
 # what a trial's heads cost, in views of float32: 25 s against 9 s on clothing at 150 px

@@ -9,7 +9,8 @@ from pydantic import SerializerFunctionWrapHandler, model_serializer
 
 from search.evidence.answer import Answer, Claims
 from search.evidence.looks import Settled
-from search.experiment.trial import Effect, Frozen
+from search.experiment.settings import Frozen
+from search.experiment.trial import Effect
 
 
 class RungCorrelation(Frozen):

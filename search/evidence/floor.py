@@ -12,7 +12,7 @@ from search.evidence.evaluation import paired_difference, per_image
 from search.evidence.spread import HeadErrors, assumed_head_variance, head_errors
 from search.experiment.answers import Predictions
 from search.experiment.objectives import OBJECTIVES, Objective
-from search.experiment.trial import Frozen
+from search.experiment.settings import Frozen
 
 # images flipped one by one; beyond, in groups: memory stays flat, the floor moves by about 1 %
 _MOST_UNITS = 8192

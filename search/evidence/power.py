@@ -15,7 +15,7 @@ from search.evidence.evaluation import per_image
 from search.evidence.spread import head_errors
 from search.experiment.answers import Predictions
 from search.experiment.objectives import OBJECTIVES, Objective
-from search.experiment.trial import Frozen
+from search.experiment.settings import Frozen
 
 # Parts of a paired difference, as shares of the objective's standard deviation between images.
 # Chosen so that at an accuracy of 0.84 a difference of 5 folds x 3 seeds on 3409 images has a

@@ -17,12 +17,7 @@ from data.settings import DatasetConfig
 from search.experiment.answers import Predictions
 from search.experiment.objectives import Objective
 from search.experiment.precisions import Part, Precision
-from search.experiment.settings import Frozen as Frozen  # found here too
-from search.experiment.settings import ModelSettings as ModelSettings
-from search.experiment.settings import Settings as Settings
-from search.experiment.settings import TrainingSettings as TrainingSettings
-from search.experiment.settings import content_hash
-from search.experiment.settings import setting_key as setting_key
+from search.experiment.settings import Frozen, Settings, content_hash
 
 Kind = Literal["control", "trial", "confirm", "ablation", "test", "leak"]
 # The part of a search that each kind of trial belongs to: whose random numbers it draws from, and

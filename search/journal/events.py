@@ -13,7 +13,8 @@ from data.augmentations import AUGMENTATIONS
 from data.dataset_notes import DataNotes
 from search.evidence.findings import Evidence, LeakDemo, TestResult
 from search.experiment.config_changes import changed
-from search.experiment.trial import Effect, Frozen, TrialRecord, TrialResult
+from search.experiment.settings import Frozen
+from search.experiment.trial import Effect, TrialRecord, TrialResult
 from search.journal.journal_file import JOURNAL_FORMAT, JournalError
 
 LATEST = (

@@ -12,7 +12,8 @@ from pydantic import ValidationError
 
 from data.messages import escaped
 from search.evidence.findings import Evidence, LeakDemo, TestResult
-from search.experiment.trial import Frozen, Probe, TrialRecord
+from search.experiment.settings import Frozen
+from search.experiment.trial import Probe, TrialRecord
 from search.journal.events import EVENTS, Draft, Opened, Payload
 from search.journal.journal_file import Journal, JournalError, require_format
 

@@ -21,11 +21,12 @@ from search.evidence.answer import (
 )
 from search.evidence.findings import Evidence
 from search.experiment.beside import with_beside
-from search.experiment.trial import TrialRecord, setting_key
-from search.report.measures import budget, heads_cut
+from search.experiment.settings import setting_key
+from search.experiment.trial import TrialRecord
 from search.report.record_view import RecordView
+from search.report.trial_facts import budget, heads_cut
 from search.report.wording import other_part
-from search.training.lost import lost_text
+from search.training.lost_networks import lost_text
 
 MOST_CUT = 0.1  # of the heads that a verdict rests on, stopped by max_epochs, without a remark
 FEW_VIEWS = 16  # below, results lean against augmentation

@@ -21,7 +21,7 @@ from search.report.figure_style import (
     thinned,
 )
 from search.report.figures_effects import label_effects, scaled
-from search.report.measures import budget, given_text, most_budget
+from search.report.trial_facts import budget, given_text, most_budget
 from search.report.view import SearchView
 from search.report.wording import effect_text, name_text, number_text, shortened, size_text
 

@@ -9,11 +9,12 @@ from typing import Any
 from search.evidence.findings import LeakDemo, TestResult
 from search.experiment.objectives import OBJECTIVES, SHOWN_ANYWAY, Unit
 from search.experiment.precisions import Part, Precision
-from search.experiment.trial import STREAMS, Probe, TrialRecord, setting_key
+from search.experiment.settings import setting_key
+from search.experiment.trial import STREAMS, Probe, TrialRecord
 from search.journal.events import Opened
 from search.journal.state import Cost, SearchState, fullest
-from search.report.measures import budget, num_scored
 from search.report.time_left import ExpectedWork
+from search.report.trial_facts import budget, num_scored
 from search.training.modes import mode_of
 
 KINDS_IN_TABLES = ("control", "trial", "confirm", "ablation")  # not the sealed test's

@@ -6,11 +6,11 @@ alone.
 import math
 
 from data.messages import plural
-from search.report.measures import budget, heads_cut
 from search.report.sentences import numbers_text
+from search.report.trial_facts import budget, heads_cut
 from search.report.view import SearchView
 from search.report.wording import effect_text, number_text, seconds_text, settings_of, size_text
-from search.training.lost import lost_text
+from search.training.lost_networks import lost_text
 
 # What a search compares with unasked, by the label of its trial.
 CONTROLS_ABOUT = {

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from data.messages import plural
 from search.experiment.objectives import OBJECTIVES
 from search.experiment.trial import TrialRecord
-from search.report.measures import given_text, trained_seconds
 from search.report.time_left import ExpectedWork, TimeLeft, share_done
+from search.report.trial_facts import given_text, trained_seconds
 from search.report.wording import effect_text, name_text, printable, seconds_text
-from search.training.lost import lost_text
+from search.training.lost_networks import lost_text
 from search.training.progress import EpochReport
 
 if TYPE_CHECKING:

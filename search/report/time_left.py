@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from search.experiment.trial import TrialRecord
-from search.report.measures import trained_seconds
+from search.report.trial_facts import trained_seconds
 
 PHASE_OF = {
     **{"control": "controls", "trial": "search"},

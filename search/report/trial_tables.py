@@ -12,9 +12,9 @@ from data.files import write_atomically
 from data.value_forms import is_number
 from search.evidence.answer import Estimate
 from search.experiment.trial import TrialRecord
-from search.report.measures import best_epoch, heads_cut, trained_seconds
 from search.report.table_model import Cell, Column, Table, as_csv
 from search.report.tables import OWN_EFFECT
+from search.report.trial_facts import best_epoch, heads_cut, trained_seconds
 from search.report.view import SearchView
 from search.report.wording import (
     effect_text,

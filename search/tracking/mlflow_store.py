@@ -2,16 +2,14 @@
 so that no active run and no global address is touched. What is written comes as values; when,
 decides `tracker`."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from data.errors import UserError
-from data.redacted_values import redacted_but, redacted_values
+from data.redacted_values import redacted_values
 from data.scratch import scratch_folder
 from search.experiment.tracking_uri import artifact_location, is_database, mlflow_uri, sqlite_file
-from search.experiment.yaml_file import as_yaml, parse_yaml
 from search.tracking.mlflow_values import (
     SEARCH_TAG,
     DatasetRow,
@@ -24,6 +22,7 @@ from search.tracking.mlflow_values import (
 )
 from search.tracking.saved_view import chart_files, chart_name
 from search.tracking.store_guards import (
+    clean_copy,
     hide_in_logs,
     make_whole,
     requirements,
@@ -133,7 +132,7 @@ class Store:
         itself stays as it is."""
         if path.suffix in TEXT_FILES:
             text = path.read_text(encoding="utf-8")
-            if (clean := _clean(text, path.suffix, names)) != text:
+            if (clean := clean_copy(text, path.suffix, names)) != text:
                 self.log_text(run_id, clean, f"{folder}/{path.name}" if folder else path.name)
                 return
         self._client.log_artifact(run_id, str(path), folder)
@@ -246,18 +245,6 @@ class Store:
             model_id=model.model_id,
         )
         return str(version.version)
-
-
-def _clean(text: str, suffix: str, names: Sequence[str]) -> str:
-    """The text as it was where nothing of it may be secret."""
-    if suffix not in (".json", ".yaml"):
-        return redacted_but(text, names)
-    is_json = suffix == ".json"
-    values = json.loads(text) if is_json else parse_yaml(text, "the copy")
-    clean = redacted_values(values, names)
-    if clean == values:
-        return text
-    return json.dumps(clean, indent=2, ensure_ascii=False) + "\n" if is_json else as_yaml(clean)
 
 
 def _ask_once() -> None:

@@ -1,22 +1,25 @@
 """What MLflow does not see to at a store itself: a new sqlite file is put in place whole, since
-MLflow cannot go on with one whose making was interrupted; what MLflow and its drivers log is free
-of the secrets of the store's address; nothing waits for minutes or calls home. Does not import
+MLflow cannot go on with one whose making was interrupted; what MLflow and its drivers log, and
+what is copied there, is free of secrets; nothing waits for minutes or calls home. Does not import
 MLflow."""
 
 import contextlib
 import getpass
 import glob
+import json
 import logging
 import os
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
 from data.files import flush_folder, flush_to_disk
+from data.redacted_values import redacted_but, redacted_values
 from data.secrets import without_secrets_of
+from search.experiment.yaml_file import as_yaml, parse_yaml
 
 # MLflow's own defaults hold a caller for minutes, print to stdout and call home. What a user has
 # set stays.
@@ -122,3 +125,16 @@ def requirements() -> list[str]:
     again."""
     installed = {dist.metadata["Name"].lower(): dist.version for dist in metadata.distributions()}
     return [f"{name}=={installed[name]}" for name in REQUIREMENTS if name in installed]
+
+
+def clean_copy(text: str, suffix: str, names: Sequence[str]) -> str:
+    """What may be copied to a store of a text file: without what may be secret but for these names;
+    the text as it was where nothing may."""
+    if suffix not in (".json", ".yaml"):
+        return redacted_but(text, names)
+    is_json = suffix == ".json"
+    values = json.loads(text) if is_json else parse_yaml(text, "the copy")
+    clean = redacted_values(values, names)
+    if clean == values:
+        return text
+    return json.dumps(clean, indent=2, ensure_ascii=False) + "\n" if is_json else as_yaml(clean)

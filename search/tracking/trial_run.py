@@ -10,7 +10,7 @@ from typing import Any
 from data.augmentations import AUGMENTATIONS
 from search.experiment.objectives import SHOWN_ANYWAY, Unit
 from search.experiment.trial import TrialRecord, TrialResult
-from search.report.measures import trained_seconds
+from search.report.trial_facts import trained_seconds
 from search.report.view import SearchView
 from search.report.wording import ends_text, label_text, name_text
 from search.tracking.descriptions import describe_trial

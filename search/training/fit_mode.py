@@ -16,7 +16,7 @@ from search.experiment.trial import Curve, LostNetwork
 from search.training.head_scores import HeadScores
 from search.training.head_shape import HeadWeights
 from search.training.head_tasks import HeadTask
-from search.training.lost import accuracy_tells, lost_networks, lost_text, only_guessed
+from search.training.lost_networks import accuracy_tells, lost_networks, lost_text, only_guessed
 from search.training.own_call import call_fit, unheard
 from search.training.own_fit import SCORING_BATCH, OwnFit
 from search.training.own_model import build_own, naming_values

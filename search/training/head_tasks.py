@@ -10,7 +10,8 @@ import numpy as np
 from data.dataset import TEST, TRAIN, VALIDATION, Dataset
 from data.groups import deal_groups
 from search.experiment.seeds import derive_seed
-from search.experiment.trial import ModelSettings, Protocol
+from search.experiment.settings import ModelSettings
+from search.experiment.trial import Protocol
 
 BLOCK_ROWS = (
     65_536  # of all heads together in one part of an epoch; at most 336 MB of 1280 features

@@ -14,7 +14,7 @@ from typing import TypeVar
 import numpy as np
 
 from search.experiment.objectives import OBJECTIVES, Objective
-from search.experiment.trial import ModelSettings, TrainingSettings
+from search.experiment.settings import ModelSettings, TrainingSettings
 from search.features.feature_rows import FeatureRows, as_rows
 from search.training.head_scores import HeadAnswer
 from search.training.head_shape import HeadShape, HeadState, HeadWeights

@@ -23,7 +23,7 @@ from search.features.devices import free_memory, operations_at_once, sees_gpu
 from search.training.batching import Batching, Mixing
 from search.training.head_shape import HeadState, HeadWeights
 from search.training.head_tasks import HeadTask
-from search.training.lost import accuracy_tells
+from search.training.lost_networks import accuracy_tells
 from search.training.network import Network
 from search.training.network_variables import Live
 from search.training.optimizer import Schedule

@@ -8,7 +8,7 @@ import numpy as np
 from search.experiment.trial import Curve, LostNetwork
 from search.training.head_scores import HeadAnswer, HeadScores
 from search.training.head_shape import HeadWeights
-from search.training.lost import lost_networks, lost_text, only_guessed
+from search.training.lost_networks import lost_networks, lost_text, only_guessed
 from search.training.progress import EpochReport, OnEpoch
 from search.training.run_values import HeadEpoch, RunPlan, TrainedHeads, Trainer, TrialFailure
 from search.training.trial_files import Checkpoint

@@ -16,11 +16,11 @@ from data.files import make_folder, read_regular
 from data.messages import escaped, first_of
 from data.own_code import is_given
 from data.scratch import scratch_folder
-from data.transforms import is_transform
+from data.transform_libraries import is_transform
 from search.driver.publishing import write_outputs
 from search.driver.run_reading import Run, open_run
 from search.experiment.seeds import derive_seed
-from search.experiment.trial import Frozen
+from search.experiment.settings import Frozen
 from search.journal.run_dir import JOURNAL, FileKind, need_target, read_predictions
 from search.journal.state import SearchState
 from search.report.preview import write_winner_sheet

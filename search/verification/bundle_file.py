@@ -24,7 +24,7 @@ from data.messages import escaped
 from data.strict_zip import MOST_BYTES as MOST_PREDICTIONS_BYTES
 from data.strict_zip import Entry, read_directory, read_entry, shown
 from search.driver.run_reading import GRADED
-from search.experiment.trial import Frozen
+from search.experiment.settings import Frozen
 from search.journal.run_dir import JOURNAL
 from search.journal.state import first_fault
 from search.report.contact_sheet import check_sheet

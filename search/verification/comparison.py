@@ -11,7 +11,7 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import AfterValidator
 
 from data.secrets import redacted
-from search.experiment.trial import Frozen
+from search.experiment.settings import Frozen
 
 MISSING = object()
 

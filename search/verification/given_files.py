@@ -17,7 +17,7 @@ from data.folder import named_classes
 from data.listing import is_litter
 from data.messages import escaped
 from data.sources import SOURCES
-from data.transforms import is_transform
+from data.transform_libraries import is_transform
 from search.driver.prepare import available_cores, backbones_of
 from search.driver.run_reading import Run
 from search.execution.engine import default_cache_dir

@@ -18,7 +18,7 @@ from data.own_code import given
 from data.scratch import scratch_folder
 from search.driver.code_files import handed_over
 from search.driver.run_reading import Run
-from search.experiment.trial import Frozen
+from search.experiment.settings import Frozen
 from search.journal.run_dir import JOURNAL
 from search.journal.state import SearchState
 from search.verification.bundle import differences_made_again, sheet_differences

@@ -19,7 +19,7 @@ from search.evidence.evaluation import per_image
 from search.evidence.spread import head_errors
 from search.experiment.answers import Predictions
 from search.experiment.objectives import Objective
-from search.experiment.trial import Frozen
+from search.experiment.settings import Frozen
 
 LEAST_P_VALUE = 0.001  # of all tests of one bundle together
 

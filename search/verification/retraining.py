@@ -15,15 +15,8 @@ from search.execution.failures import Failure, guarded
 from search.execution.local_engine import LocalEngine
 from search.experiment.answers import Predictions, Truth
 from search.experiment.seeds import derive_seed
-from search.experiment.trial import (
-    Effect,
-    Frozen,
-    Outcome,
-    Resources,
-    TrialRecord,
-    TrialResult,
-    TrialSpec,
-)
+from search.experiment.settings import Frozen
+from search.experiment.trial import Effect, Outcome, Resources, TrialRecord, TrialResult, TrialSpec
 from search.features.devices import take_threads
 from search.journal.state import SearchState
 from search.verification.comparison import Comparison

@@ -18,8 +18,7 @@ from search.evidence.answer import Estimate
 from search.experiment.answers import Predictions
 from search.experiment.config import by_place
 from search.experiment.config_changes import is_asked
-from search.experiment.settings import content_hash
-from search.experiment.trial import Frozen
+from search.experiment.settings import Frozen, content_hash
 from search.journal.state import SearchState
 from search.report.answer import answer
 from search.report.view import SearchView

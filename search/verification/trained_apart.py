@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from search.experiment.answers import PREDICTION_FORMS, Predictions
-from search.experiment.trial import Frozen, TrialRecord, TrialResult
+from search.experiment.settings import Frozen
+from search.experiment.trial import TrialRecord, TrialResult
 from search.verification.comparison import Comparison
 from search.verification.retrained_answers import RetrainedPair
 

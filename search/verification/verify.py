@@ -21,7 +21,8 @@ from search.driver.run_reading import GRADED, Run, open_run
 from search.evidence.evaluation import metric_values
 from search.evidence.scores import independent_images
 from search.experiment.answers import Predictions, Truth
-from search.experiment.trial import Frozen, Resources, TrialRecord
+from search.experiment.settings import Frozen
+from search.experiment.trial import Resources, TrialRecord
 from search.features.devices import take_threads
 from search.journal.journal_file import JournalError
 from search.journal.run_dir import JOURNAL
