@@ -1,13 +1,15 @@
 """The effect of any setting, read from every training of a search.
 
-What a setting does is taken apart: for each augmentation a main effect with curvature, for each
-two a pair effect, for three or more together what is left. Main effects are left as they are; the
+What a setting does is taken apart: for each augmentation a main effect with curvature, for each two
+a pair effect, for three or more together what is left. Main effects are left as they are; the
 others are shrunk. An augmentation departs from its straight line, and several from their sum, in
-proportion to what they do alone: those that do nothing have nothing to be mistaken about. How large
-the proportions are is learnt from the trainings (restricted likelihood), beginning with what real
-images showed. Overlaps are of one sign: the more is gained, the less is added, which all have in
-common as a bend of their sum. Every figure is then a contrast of all trainings, weighted, whose
-error `intervals` knows: images and heads as measured, and what the model may still get wrong.
+proportion to what they do alone: those that do nothing have nothing to be mistaken about. What
+several do together is curved too: one that helps in the middle of its range and hurts at its end
+overlaps with others in the middle alone. How large the proportions are is learnt from the trainings
+(restricted likelihood), beginning with what real images showed. Overlaps are of one sign: the more
+is gained, the less is added, which all have in common as a bend of their sum. Every figure is then
+a contrast of all trainings, weighted, whose error `intervals` knows: images and heads as measured,
+and what the model may still get wrong.
 """
 
 from collections.abc import Sequence
@@ -26,6 +28,7 @@ _PROPORTIONS = (0.0625, 0.125, 0.25, 0.5, 1.0, 2.0)
 _USUAL = (0.5, 1.0)
 _DOUBT = 1.0  # standard deviation of a proportion's logarithm beforehand
 _REST = 0.5  # of three and more together, over what two are
+_CURVED = 0.5  # of what goes together: curvature's variance, over that of a straight line
 _CEILINGS = (0.25, 0.5, 1.0, 2.0)  # that sums may bend towards, over the largest size
 _BEND = 3.0  # standard deviation of how much of a bend there is: nearly whatever is measured
 _LEAST_SIZE = 0.25  # of any augmentation, over the root mean square of all
@@ -150,11 +153,13 @@ class _Parts:
         for axis, size in zip(self.axes, relative, strict=True):
             rows, columns = axis.terms(points), axis.terms(others)
             straight = rows[:, axis.is_main] @ columns[:, axis.is_main].T
+            waves = rows[:, ~axis.is_main] @ columns[:, ~axis.is_main].T
+            either = size * (straight + _CURVED * waves)
             lines += straight
-            curved += size**2 * (rows[:, ~axis.is_main] @ columns[:, ~axis.is_main].T)
-            pairs += size * sized * straight
-            sized += size * straight
-            together *= 1 + size * straight
+            curved += size**2 * waves
+            pairs += sized * either
+            sized += either
+            together *= 1 + either
         outside = np.array([[p.outside == o.outside != "" for o in others] for p in points])
         rest = _REST**2 * (together - 1 - sized - pairs)
         bent = _BEND**2 * (self._bends(points).T @ self._bends(others))
