@@ -54,15 +54,19 @@ def random_claims(rng: np.random.Generator) -> Claims:
     """A table as a search might leave it, or worse."""
     augmentations = []
     for name in ("rotation_range", "zoom_range", "horizontal_flip")[: rng.integers(4)]:
-        alone, strength = _random_estimate(rng), float(rng.integers(1, 4))
+        curve = [(float(place), _random_estimate(rng)) for place in range(1, 4)]
+        points = [CurvePoint(value=value, measured=each) for value, each in curve if each]
+        nothing = CurvePoint(value=0.0, measured=estimate(0.0, 0.0))
+        at = points[rng.integers(len(points))] if points else None
         augmentations.append(
             AugmentationClaims(
                 name=name,
-                strength=strength if alone else None,
-                alone=alone,
-                with_recommended=_random_estimate(rng) if alone else None,
+                strength=at.value if at else None,
+                is_trained=bool(rng.random() < 0.5),
+                alone=at.measured if at else None,
+                with_recommended=_random_estimate(rng) if at else None,
                 strengths=None,
-                curve=(CurvePoint(value=strength, measured=alone),) if alone else (),
+                curve=(nothing, *points) if at else (),
             )
         )
     names = [each.name for each in augmentations if rng.random() < 0.5]
@@ -94,12 +98,18 @@ def test_no_answer_contradicts_its_table() -> None:
             assert answer.gain.ci[0] > 0
             helping = {n for n, word in claims.verdicts().items() if word == "HELPS"}
             assert helping - set(answer.settings) == set(answer.left_out)
+            trained = {e.name for e in claims.augmentations if e.is_trained}
+            is_read_off = answer.is_alone and not trained & set(answer.settings)
+            assert not (is_read_off and trained & helping)
         if answer.kind == "none":
             assert answer.at_most is not None
             tops = [each.measured.ci[1] for each in candidates(claims) if each.measured]
-            assert max(tops) <= answer.at_most <= claims.negligible
+            tops += [p.measured.ci[1] for each in claims.augmentations for p in each.curve]
+            assert max(tops) <= max(answer.at_most, 0.0) <= claims.negligible
         if answer.kind == "cannot_tell":
-            assert "NO EVIDENCE" in words.values() or set(words.values()) <= {"NOT TRIED"}
+            opened = [each.most_open for each in claims.augmentations]
+            tops = [e.measured.ci[1] for e in [*opened, *claims.wholes] if e and e.measured]
+            assert max(tops, default=1.0) > claims.negligible
             assert (answer.detectable is None) == (set(words.values()) <= {"NOT TRIED"})
     assert kinds == {"use", "none", "cannot_tell"}
 

@@ -250,6 +250,37 @@ def test_changing_nothing_is_a_fair_choice_unless_some_strength_helps() -> None:
     assert seen == {(False, False), (True, False), (True, True)}
 
 
+def _step(place: float) -> float:
+    """Helps at once, and hurts in the last fifth alone."""
+    return 0.03 if 0 < place <= 0.8 else -0.03 * (place > 0.8)
+
+
+def test_a_strength_that_is_judged_is_of_the_range_and_was_trained_where_any_was() -> None:
+    helped = 0
+    for seed in range(8):
+        measured, axes, points = _space({"c": -0.03, "flip": 0.01}, 0.003, seed)
+        own = [float(dict(point.values).get("a", 0.0)) for point in points]  # type: ignore[arg-type]
+        alone = Combination.of({"a": 0.5})
+        scores = [s + _step(place) for s, place in zip(measured.scores, own, strict=True)]
+        measured = measured_scores([*scores, _step(0.5)], 0.003)
+        points = [*points, alone]
+        claims = claim(measured, points, Declared(tuple(axes), {}, None), seed=1, num_draws=300)
+        for each in claims.augmentations:
+            assert each.strengths is not None
+            tried = [point.value for point in each.curve]
+            first, last = (tried.index(v) for v in (each.strengths.first, each.strengths.last))
+            within = each.curve[first : last + 1]
+            assert all(point.measured.ci[1] >= 0 for point in within), "none of a range HURTS"
+            if each.alone is not None and each.alone.ci[0] > 0:
+                assert each.strength in [point.value for point in within]
+        found = claims.augmentations[0]
+        at = next(point.measured for point in found.curve if point.value == 0.5)
+        if at.ci[0] > 0:
+            helped += 1
+            assert (found.strength, found.is_trained) == (0.5, True)
+    assert helped >= 4
+
+
 def test_levels_are_effects_of_their_own() -> None:
     axis = Axis("brightness_range", ((1.0, 1.0), (0.8, 1.2), (0.5, 1.5)))
     most, none = (Combination.of({axis.name: value}) for value in ((0.5, 1.5), (1.0, 1.0)))

@@ -281,7 +281,7 @@ def test_it_is_said_on_page_terminal_and_tracker_what_was_stopped() -> None:
     )
     evidence = state.evidence.model_copy(update={"looks": looks})
     view = SearchView(state.model_copy(update={"evidence": evidence}))
-    words = "Stopped at look 2 of 4, after 18 trainings: vertical_flip alone; known well enough"
+    words = "Stopped at look 2 of 4, after 18 trainings: vertical_flip alone: known well enough"
     assert any(line.startswith(words) for line in beside_answer(view))
     assert "Stopped at look 2 of 4" in describe(view)
     summary = summarize(view)

@@ -270,7 +270,7 @@ def cut_short(num_heads: int, views: int) -> SearchView:
 def test_harm_that_rests_on_little_training_is_marked(heads: int, views: int, words: str) -> None:
     view = cut_short(heads, views)
     (line,) = beside_answer(view)
-    assert line.startswith(f"HURTS of vertical_flip rests on trainings that had little: {words}")
+    assert line.startswith(f"HURTS of vertical_flip is in doubt: {words}")
     marked = {row[0].text: row[-1].text for row in verdict_table(view).rows}
     assert marked["vertical_flip"] == words.replace(" and ", "; ")
     assert not beside_answer(cut_short(0, 16))
@@ -308,7 +308,7 @@ def test_harm_in_doubt_is_marked_wherever_it_is_shown() -> None:
     """In the first lines and in its row: page, terminal, MLflow, summary; of controls too."""
     view, console = cut_short(9, 16), Console(file=io.StringIO(), width=200)
     words = "max_epochs cut short 18 of 30 heads"
-    first = f"HURTS of vertical_flip rests on trainings that had little: {words}."
+    first = f"HURTS of vertical_flip is in doubt: {words}."
     page = render_report(view, Path("runs/x"), {})
     header, rest = page.split("</header>")
     assert first in header
@@ -324,7 +324,7 @@ def test_harm_in_doubt_is_marked_wherever_it_is_shown() -> None:
     assert first in said
     (row,) = [line for line in said.splitlines() if line.startswith("vertical_flip ")]
     assert "HURTS*" in row
-    assert "* rests on trainings that had little, as said above" in said
+    assert "* in doubt, as said above" in said
 
 
 def test_a_control_that_hurts_by_little_training_is_marked_too() -> None:
@@ -336,9 +336,11 @@ def test_a_control_that_hurts_by_little_training_is_marked_too() -> None:
         records.append(record.model_copy(update={"result": result}))
     view = SearchView(state.model_copy(update={"records": tuple(records)}))
     words = "max_epochs cut short 12 of 15 heads"
-    assert any(line.startswith("HURTS of TrivialAugment rests") for line in beside_answer(view))
+    assert any(
+        line.startswith("HURTS of TrivialAugment is in doubt") for line in beside_answer(view)
+    )
     notes = {row[0].text: row[-1].text for row in whole_table(view).rows}
-    assert notes["TrivialAugment: policy trivial_augment_wide"] == words
+    assert notes["TrivialAugment: policy trivial_augment_wide"] == f"not confirmed; {words}"
     remarks = {each["label"]: each["remarks"] for each in summarize(view)["confirmed"]}
     assert remarks["TrivialAugment"] == [words]
     assert remarks["course"] == []
@@ -508,3 +510,61 @@ def test_what_mixes_batches_is_part_of_a_settings_name() -> None:
 
     assert named(5) == "rotation_range 10, zoom_range 0.1, mixup 0.4"
     assert named(0) == "mixup 0.4"
+
+
+def test_what_is_confirmed_is_the_very_setting_that_is_used() -> None:
+    state = make_state()
+    assert state.evidence is not None
+    found = state.evidence.answer
+    assert found is not None
+    assert answer(SearchView(state)).endswith("confirmed on fresh seeds.")
+    stronger = found.model_copy(update={"settings": {**found.settings, "rotation_range": 40}})
+    evidence = state.evidence.model_copy(update={"answer": stronger})
+    other = SearchView(state.model_copy(update={"evidence": evidence}))
+    assert "rotation_range 40" in answer(other)
+    assert "confirmed" not in answer(other)
+
+
+@pytest.mark.parametrize(
+    ("ends", "words"),
+    [
+        ((10, 40), "rotation_range 10 to 40"),
+        ((20, 40), "Alone, rotation_range 20 to 40 gains more than the 15 used here."),
+    ],
+)
+def test_a_range_that_what_is_used_is_no_part_of_is_told_so(
+    ends: tuple[int, int], words: str
+) -> None:
+    state = make_state()
+    claims = make_claims()
+    rotation, *rest = claims.augmentations
+    range_ = StrengthRange(first=ends[0], last=ends[1], at_edge=False)
+    changed = rotation.model_copy(update={"strengths": range_})
+    claims = claims.model_copy(update={"augmentations": (changed, *rest)})
+    assert state.evidence is not None
+    evidence = with_claims(state.evidence, claims)
+    said = with_answer(SearchView(state.model_copy(update={"evidence": evidence})))
+    assert sum(words in line for line in said) == 1
+    alike = [line for line in said if line.startswith("Strengths not shown to be worse")]
+    assert any("rotation_range" in line for line in alike) == (ends[0] <= 15)
+
+
+def test_no_gain_goes_unsaid_that_another_strength_may_have() -> None:
+    claims = make_claims()
+    *others, flip = claims.augmentations
+    zoom = others[-1]
+    hurts = make_estimate(-0.02)
+    points = (*zoom.curve[:1], zoom.curve[1].model_copy(update={"measured": make_estimate(0.02)}))
+    worse = zoom.model_copy(
+        update={
+            "strength": 0.3,
+            "alone": hurts,
+            "curve": (*points, zoom.curve[-1].model_copy(update={"measured": hurts})),
+        }
+    )
+    shown = claims.model_copy(update={"augmentations": (*others[:-1], worse, flip)})
+    state = make_state()
+    assert state.evidence is not None
+    evidence = with_claims(state.evidence, shown)
+    said = with_answer(SearchView(state.model_copy(update={"evidence": evidence})))
+    assert not any("No gain that matters went unseen" in line for line in said)

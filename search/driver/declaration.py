@@ -4,7 +4,7 @@ lies. Made anew from the config, so that it is journaled with it.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import log2
 from typing import Any
@@ -55,7 +55,10 @@ class Declaration:
             for name, value in active(space.fixed["augmentation"]).items()
             if not is_option(name)
         }
-        return tuple(_axis(name, values) for name, values in {**searched, **fixed}.items())
+        return (
+            *(_axis(name, values) for name, values in searched.items()),
+            *(replace(_axis(name, values), is_fixed=True) for name, values in fixed.items()),
+        )
 
     @property
     def tried(self) -> tuple[Axis, ...]:

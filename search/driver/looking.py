@@ -59,6 +59,8 @@ def take_look(context: Context, known: Knowledge, is_searching: bool) -> Knowled
     before, found = settled_so_far(evidence), settle(claims)
     if is_searching and look.declaration.beside:
         found = Settled()  # the values that claims will be made at are not chosen yet
+    elif is_searching and context.specs.is_confirmed_otherwise:
+        found = found.without_gains  # what is used is confirmed in its own precision
     new = Settled(
         augmentations=tuple(e for e in found.augmentations if e.name not in before.names),
         wholes=tuple(e for e in found.wholes if e.label not in before.labels),

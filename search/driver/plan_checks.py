@@ -14,7 +14,7 @@ from search.experiment.config import ExperimentConfig
 from search.experiment.dimensions import Range
 from search.experiment.objectives import OBJECTIVES
 from search.experiment.seeds import derive_seed
-from search.experiment.settings import TrainingSettings
+from search.experiment.settings import MOST_EPOCHS, TrainingSettings
 from search.experiment.space import Space
 from search.experiment.trial import TrialRecord
 from search.report.trial_facts import heads_cut
@@ -126,7 +126,7 @@ def _of_settings(training: TrainingSettings) -> list[str]:
     return [
         f"{name} {most} cuts {f'every {word}' if most <= patience else f'most {word}s'} before "
         f"training.patience {patience} ends it: effects of a training that is not over say little; "
-        f"write {name}: {AMPLE * patience} or more, and patience decides"
+        f"write {name}: {min(AMPLE * patience, MOST_EPOCHS)} or more, and patience decides"
         for name, most in given.items()
         if most < 2 * patience
     ]

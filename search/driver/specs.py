@@ -82,6 +82,11 @@ class SpecFactory:
     space: Space
     precision: Precision
 
+    @property
+    def is_confirmed_otherwise(self) -> bool:
+        """Whether confirmation computes in another precision than the search phase."""
+        return PRECISIONS[self.precision].parts["confirm"] != self.precision
+
     def control(
         self, augmentation: dict[str, Any], beside: Mapping[str, Any] = MappingProxyType({})
     ) -> Settings:

@@ -6,6 +6,7 @@ is in `intervals`, which claims there are in `claims`.
 """
 
 import json
+from collections.abc import Iterator
 from math import sqrt
 from typing import Annotated, Any, Literal
 
@@ -71,21 +72,42 @@ class StrengthRange(Frozen):
     at_edge: bool
 
 
+class WholeClaim(Frozen):
+    """A whole setting against no augmentation: the recommended one, another that was confirmed, a
+    control."""
+
+    label: str
+    settings: dict[str, Any]
+    measured: Estimate | None
+
+
 class AugmentationClaims(Frozen):
     """All that is claimed of one searched augmentation.
 
-    alone: at `strength`, against no augmentation; None was not tried. with_recommended: what it
-    adds to the recommended setting, or would add to it. curve, curve_beside: effect against
-    strength, alone and in the recommended setting.
+    alone: at `strength`, against no augmentation; None was not tried. is_trained: whether it was
+    trained alone at that strength; else it is read off the curve. with_recommended: what it adds to
+    the recommended setting, or would add to it. curve, curve_beside: effect against strength, alone
+    and in the recommended setting.
     """
 
     name: str
     strength: Any
+    is_trained: bool = True
     alone: Estimate | None
     with_recommended: Estimate | None
     strengths: StrengthRange | None
     curve: tuple[CurvePoint, ...] = ()
     curve_beside: tuple[CurvePoint, ...] = ()
+
+    @property
+    def most_open(self) -> WholeClaim | None:
+        """Alone, at the strength that may gain most; None was not tried."""
+        points = [CurvePoint(value=self.strength, measured=self.alone)] if self.alone else []
+        found = max((*points, *self.curve), key=lambda point: point.measured.ci[1], default=None)
+        if found is None:
+            return None
+        settings = {self.name: found.value}
+        return WholeClaim(label=alone_label(self.name), settings=settings, measured=found.measured)
 
 
 class Beside(Frozen):
@@ -97,15 +119,6 @@ class Beside(Frozen):
     @model_serializer(mode="wrap")
     def _where_there_is_any(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
         return {name: value for name, value in write(self).items() if value or name != "beside"}
-
-
-class WholeClaim(Frozen):
-    """A whole setting against no augmentation: the recommended one, another that was confirmed, a
-    control."""
-
-    label: str
-    settings: dict[str, Any]
-    measured: Estimate | None
 
 
 class Claims(Beside):
@@ -124,19 +137,21 @@ class Claims(Beside):
     @model_validator(mode="after")
     def _says_one_thing_about_a_setting(self) -> "Claims":
         said: dict[str, Estimate | None] = {}
-        for each in candidates(self):
+        for each in (*candidates(self), *self._on_curves()):
             key = each.label if not each.settings else json.dumps(each.settings, sort_keys=True)
             if said.setdefault(key, each.measured) != each.measured:
                 raise ValueError(f"two estimates of {key}")
-        for augmentation in self.augmentations:
-            shown = {
-                point.measured
-                for point in augmentation.curve
-                if point.value == augmentation.strength
-            }
-            if shown - {augmentation.alone}:
-                raise ValueError(f"{augmentation.name}: its curve differs from its claim")
         return self
+
+    def _on_curves(self) -> Iterator[WholeClaim]:
+        for each in self.augmentations:
+            identity = each.curve[0].value if each.curve else None
+            for point in each.curve:
+                if point.value != identity:
+                    settings = {each.name: point.value}
+                    yield WholeClaim(
+                        label=alone_label(each.name), settings=settings, measured=point.measured
+                    )
 
     def verdicts(self) -> dict[str, VerdictWord]:
         """Of each searched augmentation alone."""
@@ -197,13 +212,17 @@ class Answer(Beside):
 
 
 def answer_of(claims: Claims) -> Answer:
-    """Uses the largest effect that HELPS among whole settings and augmentations alone."""
+    """Uses the largest effect that HELPS among whole settings and augmentations alone; one that is
+    read off a curve only where none that was trained does. None is used where no strength may gain
+    what matters."""
     tried = [(whole, found) for whole in candidates(claims) if (found := whole.measured)]
     least = least_known(claims)
     detectable = least.measured.detectable if least and least.measured else None
     helping = [(whole, found) for whole, found in tried if found.ci[0] > 0]
+    read_off = {alone_label(each.name) for each in claims.augmentations if not each.is_trained}
+    trained = [pair for pair in helping if pair[0].label not in read_off]
     if helping:
-        whole, gain = max(helping, key=lambda pair: pair[1].effect)
+        whole, gain = max(trained or helping, key=lambda pair: pair[1].effect)
         return Answer(
             kind="use",
             label=whole.label,
@@ -214,7 +233,8 @@ def answer_of(claims: Claims) -> Answer:
             beside=claims.beside,
         )
     rest = {"detectable": detectable, "beside": claims.beside}
-    at_most = max((found.ci[1] for _, found in tried), default=None)
+    may_gain = [*tried, *_most_open(claims)]
+    at_most = max((found.ci[1] for _, found in may_gain), default=None)
     if at_most is not None and at_most <= claims.negligible:
         return Answer(kind="none", at_most=max(at_most, 0.0), **rest)
     return Answer(kind="cannot_tell", **rest)
@@ -222,12 +242,22 @@ def answer_of(claims: Claims) -> Answer:
 
 def least_known(claims: Claims) -> WholeClaim | None:
     """What is known least of all that may gain what matters, augmentations alone before whole
-    settings; of everything tried where nothing may. None where nothing was tried."""
+    settings; of everything tried where nothing may. None where nothing was tried. An augmentation
+    alone as it is judged or, where it may gain nothing so, at the strength that may gain most."""
     alone = {alone_label(each.name) for each in claims.augmentations if each.alone}
     tried = [(each, found) for each in candidates(claims) if (found := each.measured)]
-    among = [pair for pair in tried if pair[1].ci[1] > claims.negligible] or tried
+    among = [pair for pair in tried if pair[1].ci[1] > claims.negligible]
+    labels = {whole.label for whole, _ in among}
+    opened = [pair for pair in _most_open(claims) if pair[1].ci[1] > claims.negligible]
+    among = [*among, *(pair for pair in opened if pair[0].label not in labels)] or tried
     among = [pair for pair in among if pair[0].label in alone] or among
     return max(among, key=lambda pair: pair[1].detectable, default=(None, None))[0]
+
+
+def _most_open(claims: Claims) -> list[tuple[WholeClaim, Estimate]]:
+    """Each augmentation alone, at the strength that may gain most."""
+    opened = (each.most_open for each in claims.augmentations)
+    return [(whole, whole.measured) for whole in opened if whole and whole.measured]
 
 
 def alone_label(name: str) -> str:

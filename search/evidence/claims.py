@@ -5,7 +5,7 @@ which strengths and which setting those are is chosen by results, so that every 
 curve and every setting trained is in the family too, whether it is shown or not.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -80,7 +80,9 @@ def claim(
     table = _Table(told + might, simultaneous(measured, asked, seed, level, num_draws))
     return Claims(
         augmentations=tuple(
-            _augmentation(table, declared, axis, strengths(measured, model, axis, NOTHING, seed))
+            _augmentation(
+                table, declared, axis, strengths(measured, model, axis, NOTHING, seed), points
+            )
             if axis in tried
             else _not_tried(axis)
             for axis in declared.axes
@@ -151,45 +153,67 @@ def _not_tried(axis: Axis) -> AugmentationClaims:
 
 
 def _augmentation(
-    table: _Table, declared: Declared, axis: Axis, found: Strengths
+    table: _Table, declared: Declared, axis: Axis, found: Strengths, points: Sequence[Combination]
 ) -> AugmentationClaims:
     curves = declared.curves(axis)
     alone = [table.of(point, curves[0][0]) for point in curves[0]]
     beside = [table.of(point, curve[0]) for curve in curves[1:] for point in curve]
-    at, last, within = _judged_at(alone, found), len(axis.values) - 1, _within(alone, found)
-    at_edge = axis.places is not None and found.best == last and alone[last].ci[0] > 0
+    trained = {index for index, point in enumerate(curves[0]) if point in points}
+    within = _within(alone, found)
+    at = _judged_at(alone, found, within, trained)
+    last = len(axis.values) - 1
+    is_edge = axis.places is not None and not axis.is_fixed and found.best == last
     return AugmentationClaims(
         name=axis.name,
         strength=axis.values[at],
+        is_trained=at in trained,
         alone=alone[at],
         with_recommended=beside[at] if beside else None,
         strengths=StrengthRange(
-            first=axis.values[min(within)], last=axis.values[max(within)], at_edge=at_edge
+            first=axis.values[within.start],
+            last=axis.values[within.stop - 1],
+            at_edge=is_edge and alone[last].ci[0] > 0,
         ),
         curve=_curve(axis, alone),
         curve_beside=_curve(axis, beside),
     )
 
 
-def _judged_at(curve: list[Estimate], found: Strengths) -> int:
-    """At which strength an augmentation is judged alone: the smallest sensible one that HELPS, or
-    the best that does; else the weakest shown to hurt; else the smallest sensible one, or the
-    strongest where none is sensible but nothing."""
-    helping = [index for index, each in enumerate(curve) if each.ci[0] > 0]
+def _judged_at(
+    curve: list[Estimate], found: Strengths, within: range, trained: Collection[int]
+) -> int:
+    """At which strength an augmentation is judged alone. The smallest sensible one of the range
+    that HELPS, or the best that does; one that was trained alone before any that is read off. Else
+    the weakest shown to hurt; else the smallest sensible one, or the strongest where none is
+    sensible but nothing."""
+    helping = [index for index in within if curve[index].ci[0] > 0]
     if helping:
-        near = [index for index in helping if index >= found.sensible > 0]
-        return min(near, default=max(helping, key=lambda index: curve[index].effect))
+        known = [index for index in helping if index in trained] or helping
+        near = [index for index in known if index >= found.sensible > 0]
+        return min(near, default=max(known, key=lambda index: curve[index].effect))
     hurting = [index for index, each in enumerate(curve) if each.ci[1] < 0]
     return min(hurting, default=found.sensible or len(curve) - 1)
 
 
-def _within(curve: list[Estimate], found: Strengths) -> list[int]:
-    """The strengths not shown to be worse than the best, as the verdicts have it: to change nothing
-    is one of them unless some strength HELPS, none that HURTS is, and where to change nothing is
-    best all others are."""
-    helps = any(each.ci[0] > 0 for each in curve)
-    near = range(max(found.first, 1), len(curve) if found.best == 0 else found.last + 1)
-    return [*([] if helps else [0]), *(index for index in near if curve[index].ci[1] >= 0)]
+def _within(curve: list[Estimate], found: Strengths) -> range:
+    """The strengths not shown to be worse than the best, as the verdicts have it: those beside one
+    another about the best that HELPS, up to the next that HURTS; where none helps, those from
+    changing nothing up to the first that HURTS."""
+    helping = [index for index, each in enumerate(curve) if each.ci[0] > 0]
+    if not helping:
+        last = len(curve) - 1 if found.best == 0 else found.last
+        return _up_to_harm(curve, range(last + 1))
+    best = max(helping, key=lambda index: curve[index].effect)
+    first = min(max(found.first, 1), best)
+    below = _up_to_harm(curve, range(best, first - 1, -1))
+    above = _up_to_harm(curve, range(best, max(found.last, best) + 1))
+    return range(below[-1], above.stop)
+
+
+def _up_to_harm(curve: list[Estimate], indices: range) -> range:
+    """As far as no strength HURTS."""
+    harm = (place for place, index in enumerate(indices) if curve[index].ci[1] < 0)
+    return indices[: next(harm, len(indices))]
 
 
 def _curve(axis: Axis, curve: list[Estimate]) -> tuple[CurvePoint, ...]:

@@ -15,13 +15,15 @@ class Axis:
     """One searched augmentation. values: those a curve shows, the one that changes nothing first.
 
     places: each value's distance from changing nothing, over the furthest one's; None where values
-    are levels without order (pairs, names). is_log: distances are of logarithms.
+    are levels without order (pairs, names). is_log: distances are of logarithms. is_fixed: nothing
+    is searched, so that no strength is the edge of it.
     """
 
     name: str
     values: tuple[Any, ...]
     places: tuple[float, ...] | None = None
     is_log: bool = False
+    is_fixed: bool = False
 
     @classmethod
     def of_numbers(

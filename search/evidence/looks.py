@@ -59,6 +59,12 @@ class Settled(Frozen):
         """Of whole settings."""
         return {each.label for each in self.wholes}
 
+    @property
+    def without_gains(self) -> "Settled":
+        """Without what HELPS."""
+        kept = tuple(each for each in self.augmentations if each.alone and each.alone.ci[0] <= 0)
+        return self.model_copy(update={"augmentations": kept})
+
     def among(self, labels: Container[str]) -> "Settled":
         """With no other whole settings than these."""
         kept = tuple(each for each in self.wholes if each.label in labels)
@@ -79,16 +85,16 @@ class Settled(Frozen):
 
 
 def settle(claims: Claims) -> Settled:
-    """An augmentation alone is settled by its verdict, or where it can gain nothing that matters
-    any more; a whole setting only so: one that HELPS is what an answer would rest on. Nothing that
-    was not trained is."""
+    """An augmentation alone is settled where it HELPS, or where no strength of it can gain anything
+    that matters any more; a whole setting only by the latter: one that HELPS is what an answer
+    would rest on. Nothing that was not trained is."""
     least = claims.negligible
     return Settled(
         augmentations=tuple(
             each
             for each in claims.augmentations
-            if word_of(each.alone, least) in ("HELPS", "HURTS", "NEGLIGIBLE")
-            or _is_hopeless(each.alone, least)
+            if word_of(each.alone, least) == "HELPS"
+            or (each.most_open is not None and _is_hopeless(each.most_open.measured, least))
         ),
         wholes=tuple(each for each in claims.wholes if _is_hopeless(each.measured, least)),
     )
@@ -109,6 +115,7 @@ def with_settled(claims: Claims, settled: Settled) -> Claims:
     )
     # a whole setting that is an augmentation alone has one estimate
     alone = {_key({each.name: each.strength}): each.alone for each in rows if each.alone}
+    alone |= {_key({e.name: point.value}): point.measured for e in rows for point in e.curve}
     known = {_name(each): each.measured for each in settled.wholes}
     shown = {_name(each): each for each in (*settled.wholes, *claims.wholes)}
     wholes = (

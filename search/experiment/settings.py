@@ -28,6 +28,8 @@ from data.messages import literal
 from data.own_code import OWN_CODE
 from data.settings import NameIn
 
+MOST_EPOCHS = 10_000
+
 
 class Frozen(BaseModel):
     """A value: immutable, no unknown fields, no NaN or infinity."""
@@ -153,7 +155,7 @@ class FinetuneSettings(Described):
     """Adam's, for this phase."""
     warmup_epochs: Annotated[float, Field(ge=0, le=1000)] = 1.0
     """Epochs over which it rises to that."""
-    max_epochs: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    max_epochs: Annotated[int, Field(ge=1, le=MOST_EPOCHS)] | None = None
     """Those of training by default."""
     batch_norm: Literal["frozen", "train"] = "frozen"
     """`frozen` keeps the backbone's batch norms as they are, statistics and weights, and its
@@ -173,7 +175,7 @@ class TrainingSettings(Described):
     )
     """`frozen` trains a head on the backbone's features; `finetune` then its upper part too;
     `scratch` all of it, from random weights; `fit` the model that `model.build` gives."""
-    max_epochs: Annotated[int, Field(ge=1, le=10_000)] = 60
+    max_epochs: Annotated[int, Field(ge=1, le=MOST_EPOCHS)] = 60
     """A head stops here at the latest."""
     patience: Annotated[int, Field(ge=1, le=10_000)] = 20
     """A head stops after so many epochs without improvement on its clean validation images."""

@@ -4,9 +4,10 @@ tell; then what must be known with it.
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 from data.messages import plural
-from search.evidence.answer import Answer, Size, VerdictWord
+from search.evidence.answer import Answer, Estimate, Size, VerdictWord
 from search.report.claim_view import Judged, WholeSetting
 from search.report.view import SearchView
 from search.report.wording import beside_text, effect_text, estimate_text, size_text, strength_text
@@ -40,10 +41,20 @@ def with_answer(view: SearchView) -> list[str]:
 
 def _strengths(view: SearchView) -> Iterator[str]:
     """Of what is used."""
+    if view.used is None:
+        return
     ranges = {judged.name: range_text(judged) for judged in view.augmentations}
-    told = [f"{name} {ranges[name]}" for name in view.used or {} if ranges.get(name)]
-    if told:
-        yield f"Strengths not shown to be worse than the best, each alone: {'; '.join(told)}."
+    used = {each: view.used[each.name] for each in view.augmentations if each.name in view.used}
+    told = {each: ranges[each.name] for each in used if ranges[each.name]}
+    alike = [f"{each.name} {said}" for each, said in told.items() if is_within(each, used[each])]
+    if alike:
+        yield f"Strengths not shown to be worse than the best, each alone: {'; '.join(alike)}."
+    for each, said in told.items():
+        if not is_within(each, used[each]):
+            yield (
+                f"Alone, {each.name} {said} gains more than the "
+                f"{strength_text(each.name, used[each])} used here."
+            )
 
 
 def range_text(judged: Judged) -> str:
@@ -57,12 +68,34 @@ def range_text(judged: Judged) -> str:
     return f"{ends}, best at its edge" if found.at_edge else ends
 
 
+def is_within(judged: Judged, value: Any) -> bool:
+    """Whether a strength is of the range told, as far as it goes."""
+    claims = judged.claims
+    if claims is None or claims.strengths is None:
+        return False
+    tried = [point.value for point in claims.curve]
+    first, last = claims.strengths.first, claims.strengths.last
+    if all(_is_number(each) for each in (*tried, value)):
+        near, far = sorted((abs(first - tried[0]), abs(last - tried[0])))
+        return near <= abs(value - tried[0]) <= far
+    places = [tried.index(each) for each in (first, last)]
+    value = tuple(value) if isinstance(value, list) else value
+    return value in tried[min(places) : max(places) + 1]
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def _unseen(view: SearchView) -> Iterator[str]:
     """Where the answer uses a setting; any other says it itself."""
-    measured = [(each, found) for each in view.augmentations if (found := each.measured)]
-    others = [(each, found) for each, found in measured if each.verdict != "HELPS"]
+    others = [
+        (each, found)
+        for each in view.augmentations
+        if each.verdict != "HELPS" and (found := _may_gain(each, view))
+    ]
     negligible = view.claims.negligible if view.claims else 0.0
-    unknown = [pair for pair in others if pair[1].ci[0] <= 0 and pair[1].ci[1] > negligible]
+    unknown = [pair for pair in others if pair[1].ci[1] > negligible]
     if unknown:
         least, found = max(unknown, key=lambda pair: pair[1].detectable)
         yield (
@@ -76,6 +109,16 @@ def _unseen(view: SearchView) -> Iterator[str]:
             "No gain that matters went unseen: alone, no other augmentation gains more than "
             f"{size_text(most, view.unit)}."
         )
+
+
+def _may_gain(judged: Judged, view: SearchView) -> Estimate | None:
+    """As it is judged or, where it may gain nothing that matters so, at the strength that may gain
+    most."""
+    negligible = view.claims.negligible if view.claims else 0.0
+    if judged.measured and judged.measured.ci[1] > negligible:
+        return judged.measured
+    opened = judged.claims.most_open if judged.claims else None
+    return opened.measured if opened else None
 
 
 def beside_answer(view: SearchView) -> list[str]:
@@ -168,6 +211,8 @@ def _less_than(view: SearchView, value: float) -> str:
 def _left_out(view: SearchView) -> Iterator[str]:
     alone = {judged.name: judged.measured for judged in view.augmentations}
     for name, word in (view.answer.left_out if view.answer else {}).items():
+        if name in (view.used or {}):
+            continue  # a control's own
         yield (
             f"{name} HELPS alone, {estimate_text(alone.get(name), view.unit)}, and is left out: it "
             f"{WHY_LEFT_OUT[word]}."
@@ -183,8 +228,8 @@ def _doubts(view: SearchView) -> Iterator[str]:
             by_doubt.setdefault(" and ".join(doubts), []).append(name)
     for doubt, names in by_doubt.items():
         yield (
-            f"HURTS of {', '.join(names)} rests on trainings that had little: {doubt}. That counts "
-            "against augmentation; more epochs or more views may show less harm."
+            f"HURTS of {'; '.join(names)} is in doubt: {doubt}. That may count against "
+            "augmentation: where it is mended, the harm may be less."
         )
 
 
@@ -211,8 +256,8 @@ def _stopped_early(view: SearchView) -> Iterator[str]:
         if look.ended_search:
             yield f"{at}the search phase, since every augmentation was known well enough."
         if look.spared:
-            what = ", ".join(map(view.label, look.spared))
-            yield f"{at}{what}; known well enough, or unable to gain what matters."
+            what = "; ".join(map(view.label, look.spared))
+            yield f"{at}{what}: known well enough, or unable to gain what matters."
 
 
 def _no_answer_yet(view: SearchView) -> str:

@@ -64,7 +64,7 @@ class Judged:
 class WholeSetting:
     """A whole setting against no augmentation. record: of its confirming trial, else of the control
     it is. source: the trial of the search that it repeats. settings: its augmentation. doubts: as
-    `Judged` has them."""
+    `Judged` has them. is_confirmed: whether it was trained anew on fresh seeds."""
 
     label: str
     record: TrialRecord | None
@@ -74,6 +74,7 @@ class WholeSetting:
     settings: Mapping[str, Any]
     others: Mapping[str, Any]
     doubts: tuple[str, ...] = ()
+    is_confirmed: bool = False
 
 
 def effect_json(measured: Estimate | None) -> dict[str, Any]:
@@ -215,7 +216,16 @@ class ClaimView(RecordView):
             searched_part(claim.settings) or own,
             other_part(claim.settings),
             self._doubts(word, self._trained_as(claim.label)),
+            self._is_trained_anew(claim.label),
         )
+
+    def _is_trained_anew(self, label: str) -> bool:
+        again = self.record(self.evidence.trained.get(label))
+        return again is not None and again.status == "completed"
+
+    @property
+    def is_any_whole_confirmed(self) -> bool:
+        return self.is_confirmed and any(whole.is_confirmed for whole in self.wholes)
 
     def _record_of(self, label: str) -> TrialRecord | None:
         controls = [r for r in self.of_kind("control") if r.label == label]

@@ -55,7 +55,7 @@ def print_closing(result: "SearchResult", console: "Console") -> None:
         doubtful = {judged.name for judged in view.judged if judged.doubts}
         _print_table(verdict_table(view).first(VERDICT_COLUMNS), console, doubtful)
         if doubtful:
-            print_line(console, f"{DOUBTFUL} rests on trainings that had little, as said above")
+            print_line(console, f"{DOUBTFUL} in doubt, as said above")
         print_line(console, "")
     _print_leak(view, console)
     places = _places(result, view)

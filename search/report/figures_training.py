@@ -234,4 +234,4 @@ def time_text(view: SearchView) -> str:
 def curve_note(view: SearchView) -> str:
     """Which settings the curves are of, in words."""
     named = [(name, settings_of(r)) for name, r in curve_records(view)[1:]]
-    return " ".join(f"The {name} setting is {settings}." for name, settings in named)
+    return " ".join(f"The {name} is {settings}." for name, settings in named)

@@ -72,13 +72,14 @@ GLOSSARY = (
     Term(
         "strength",
         "The value that an augmentation is judged at alone: the weakest that keeps four fifths of "
-        "the best gain.",
+        "the best gain, one that was trained before one that is read off; else the weakest that "
+        "HURTS; where nothing gains or hurts, the strongest.",
         ("strength",),
     ),
     Term(
         "range",
-        "The strengths that are not shown to be worse than the best. Best at its edge: a stronger "
-        "one than was searched may gain more.",
+        "The strengths about the best one that are not shown to be worse, up to the next that "
+        "HURTS. Best at its edge: a stronger one than was searched may gain more.",
         ("range",),
     ),
     Term(

@@ -74,8 +74,10 @@ def _unfinished(view: SearchView) -> list[str]:
         )
     if not view.is_confirmed:
         off = "it was switched off (evaluation.confirm: null)"
-        why = "no trial got so far" if view.confirmation_is_on else off
-        why = "all that it would have trained was known before" if view.is_stopped_early else why
+        so_far = "it has not ended" if view.of_kind("confirm") else "no trial got so far"
+        why = so_far if view.confirmation_is_on else off
+        if view.is_final and view.is_stopped_early:
+            why = "all that it would have trained was known before"
         said.append(f"Nothing here is confirmed on {fresh_text(view)}: {why}.")
     return said
 

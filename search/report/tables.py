@@ -84,13 +84,17 @@ def whole_table(view: SearchView) -> Table:
         shown = effect_text(whole.source.effect, unit, named=False)
         return f"{number_text(whole.source.trial)}: {shown}"
 
+    def note(whole: WholeSetting) -> str:
+        unlike = [] if whole.is_confirmed or not view.is_confirmed else ["not confirmed"]
+        return "; ".join([*unlike, *whole.doubts])
+
     unit = view.unit
     columns: Sequence[Column[WholeSetting]] = (
         Column("setting", lambda whole: _whole_text(whole, view)),
         Column("verdict", lambda whole: whole.verdict, kind="verdict"),
         Column(EFFECT, lambda w: estimate_text(w.measured, unit, named=False), unit.name),
         Column("in the search, that training alone", searched),
-        Column("note", lambda whole: "; ".join(whole.doubts), kind="long"),
+        Column("note", note, kind="long"),
     )
     table = Table.of("Whole settings", columns, view.wholes)
     return table.less(lambda cell: not cell.text) if table.rows else table

@@ -30,9 +30,13 @@ class SearchView(ClaimView):
 
     @property
     def is_use_confirmed(self) -> bool:
-        """Whether what the answer uses was: not where an early look knew it."""
+        """Whether what the answer uses was, at these very strengths: not where an early look knew
+        it, or where it is read off a curve."""
         used = self.record(self.evidence.trained.get(self.used_label))
-        return self.is_confirmed and used is not None and used.status == "completed"
+        if not self.is_confirmed or self.answer is None or used is None:
+            return False
+        is_it = has_trained(used, self.answer.settings, self.beside)
+        return used.status == "completed" and is_it
 
     @cached_property
     def policy(self) -> Judged | None:

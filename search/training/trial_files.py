@@ -120,8 +120,13 @@ class CheckpointSweeper:
         """Nothing either."""
 
     def trial_told(self, record: TrialRecord) -> None:
-        if not (self._resources.keep_views and record.kind == "trial"):
-            checkpoint_file(record.spec, self._resources).unlink(missing_ok=True)
+        if self._resources.keep_views and record.kind == "trial":
+            return
+        path = checkpoint_file(record.spec, self._resources)
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            _LOG.warning("%s, a checkpoint of a trial that was told, stays: %s", path, error)
 
 
 class ViewSweeper:
