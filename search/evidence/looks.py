@@ -109,8 +109,9 @@ def with_settled(claims: Claims, settled: Settled) -> Claims:
     """The claims of the last look, with everything that was settled at an earlier one as it stood
     then; what an augmentation adds to the recommended setting is as it is now."""
     kept = {each.name: each for each in settled.augmentations}
+    used = next((each for each in claims.wholes if each.label == claims.recommended), None)
     rows = tuple(
-        _as_settled(kept[each.name], each) if each.name in kept else each
+        _as_settled(kept[each.name], each, used) if each.name in kept else each
         for each in claims.augmentations
     )
     # a whole setting that is an augmentation alone has one estimate
@@ -136,7 +137,13 @@ def _name(whole: WholeClaim) -> str:
     return _key(whole.settings) if whole.settings else whole.label
 
 
-def _as_settled(then: AugmentationClaims, now: AugmentationClaims) -> AugmentationClaims:
+def _as_settled(
+    then: AugmentationClaims, now: AugmentationClaims, used: WholeClaim | None
+) -> AugmentationClaims:
+    """used: what is recommended. Where that is this augmentation and no other, what it adds is what
+    it gains alone."""
+    if used is not None and used.settings.keys() == {then.name}:
+        return then.model_copy(update={"with_recommended": then.alone, "curve_beside": then.curve})
     beside = {_key(point.value): point.measured for point in now.curve_beside}
     return then.model_copy(
         update={
