@@ -1,6 +1,7 @@
 """How a search is said in words."""
 
 import io
+import statistics
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from search.evidence.answer import Claims, StrengthRange
 from search.experiment.objectives import OBJECTIVES
 from search.report.answer import answer, beside_answer, with_answer
 from search.report.closing import print_closing
+from search.report.figures_training import curve_note, curve_records
 from search.report.page import render_report
 from search.report.sentences import notices, what_goes_with_what
 from search.report.summary import summarize
@@ -568,3 +570,18 @@ def test_no_gain_goes_unsaid_that_another_strength_may_have() -> None:
     evidence = with_claims(state.evidence, shown)
     said = with_answer(SearchView(state.model_copy(update={"evidence": evidence})))
     assert not any("No gain that matters went unseen" in line for line in said)
+
+
+def test_what_training_time_is_worth_to_augmentation_is_told_beside_its_curves() -> None:
+    view = SearchView(make_state())
+    (_, bare), (_, record) = curve_records(view)
+    assert bare.result is not None
+    assert record.result is not None
+    assert record.result.curve is not None
+    at = statistics.median_low(bare.result.best_epochs)
+    stood = 100 * record.result.curve.val_accuracy[at - 1]
+    said = curve_note(view)
+    assert f"After equal epochs, the {at} that no augmentation was kept at" in said
+    assert f"the recommended setting stood at {stood:.1f} % of accuracy" in said
+    assert "Trained to the end" in said
+    assert "After equal epochs" not in curve_note(SearchView(make_state("controls")))

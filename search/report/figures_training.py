@@ -12,8 +12,9 @@ import numpy as np
 from search.experiment.trial import Curve, TrialRecord
 from search.report.figure_style import BLUE, GREY, INK, ORANGE, PALE, is_narrow, new_figure
 from search.report.sections import confusion_note
+from search.report.trial_facts import best_epoch
 from search.report.view import SearchView
-from search.report.wording import seconds_text, settings_of, shortened
+from search.report.wording import effect_text, seconds_text, settings_of, shortened
 
 
 def curve_records(view: SearchView) -> list[tuple[str, TrialRecord]]:
@@ -232,6 +233,29 @@ def time_text(view: SearchView) -> str:
 
 
 def curve_note(view: SearchView) -> str:
-    """Which settings the curves are of, in words."""
+    """Which settings the curves are of, in words; and what they are after as many epochs as no
+    augmentation takes, which is kinder to it."""
     named = [(name, settings_of(r)) for name, r in curve_records(view)[1:]]
-    return " ".join(f"The {name} is {settings}." for name, settings in named)
+    said = [f"The {name} is {settings}." for name, settings in named]
+    return " ".join([*said, *_after_equal_epochs(view)])
+
+
+def _after_equal_epochs(view: SearchView) -> list[str]:
+    """Means of curves, beside the effect of trainings that went on to their own end."""
+    records = [(name, r, r.result) for name, r in curve_records(view) if best_epoch(r) is not None]
+    if len(records) < 2:
+        return []
+    (_, bare, none), (name, record, tried) = records
+    assert none is not None
+    assert tried is not None
+    assert none.curve is not None
+    assert tried.curve is not None
+    at, own = best_epoch(bare) or 1, best_epoch(record) or 1
+    without = none.curve.val_accuracy[min(at, len(none.curve.val_accuracy)) - 1]
+    reached = tried.curve.val_accuracy[min(at, len(tried.curve.val_accuracy)) - 1]
+    return [
+        f"After equal epochs, the {at} that no augmentation was kept at, the {name} stood at "
+        f"{100 * reached:.1f} % of accuracy and no augmentation at {100 * without:.1f} % (means of "
+        f"these curves, without intervals). Trained to the end, the {own} that it was kept at: "
+        f"{effect_text(record.effect, view.unit)}."
+    ]
