@@ -158,7 +158,7 @@ def check_left_out(view: SearchView) -> None:
         found[1] for line in beside_answer(view) if (found := re.match(r"(\w+) HELPS alone", line))
     }
     assert view.answer is not None
-    assert told == helping - set(view.answer.settings)
+    assert told == helping - set(view.used or {})
 
 
 def by_interval(ci: list[float] | None) -> str:

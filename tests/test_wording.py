@@ -342,7 +342,8 @@ def test_a_control_that_hurts_by_little_training_is_marked_too() -> None:
         line.startswith("HURTS of TrivialAugment is in doubt") for line in beside_answer(view)
     )
     notes = {row[0].text: row[-1].text for row in whole_table(view).rows}
-    assert notes["TrivialAugment: policy trivial_augment_wide"] == f"not confirmed; {words}"
+    name = "TrivialAugment: policy trivial_augment_wide (not confirmed)"
+    assert notes[name] == words
     remarks = {each["label"]: each["remarks"] for each in summarize(view)["confirmed"]}
     assert remarks["TrivialAugment"] == [words]
     assert remarks["course"] == []

@@ -84,17 +84,13 @@ def whole_table(view: SearchView) -> Table:
         shown = effect_text(whole.source.effect, unit, named=False)
         return f"{number_text(whole.source.trial)}: {shown}"
 
-    def note(whole: WholeSetting) -> str:
-        unlike = [] if whole.is_confirmed or not view.is_confirmed else ["not confirmed"]
-        return "; ".join([*unlike, *whole.doubts])
-
     unit = view.unit
     columns: Sequence[Column[WholeSetting]] = (
         Column("setting", lambda whole: _whole_text(whole, view)),
         Column("verdict", lambda whole: whole.verdict, kind="verdict"),
         Column(EFFECT, lambda w: estimate_text(w.measured, unit, named=False), unit.name),
         Column("in the search, that training alone", searched),
-        Column("note", note, kind="long"),
+        Column("note", lambda whole: "; ".join(whole.doubts), kind="long"),
     )
     table = Table.of("Whole settings", columns, view.wholes)
     return table.less(lambda cell: not cell.text) if table.rows else table
@@ -103,7 +99,8 @@ def whole_table(view: SearchView) -> Table:
 def _whole_text(whole: WholeSetting, view: SearchView) -> str:
     settings = settings_text(whole.settings, view.image_size, others=whole.others)
     name = view.named(whole.label)
-    return f"{name}: {settings}" if name else settings
+    unlike = "" if whole.is_confirmed or not view.is_confirmed else " (not confirmed)"
+    return (f"{name}: {settings}" if name else settings) + unlike
 
 
 def best_trials_table(view: SearchView) -> Table:
