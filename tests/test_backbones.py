@@ -36,7 +36,16 @@ MODULES = {
 }
 
 
-@pytest.fixture(scope="module", params=BACKBONES)
+# large ones, scaled as a smaller one is
+LARGE = ("efficientnet-v2-s", "nasnet-mobile", "resnet50")
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(name, marks=pytest.mark.slow) if name in LARGE else name for name in BACKBONES
+    ],
+)
 def named(request: pytest.FixtureRequest) -> tuple[str, Any]:
     """A backbone's name and its model; pytest runs all tests of one before it builds the next."""
     return request.param, build_backbone(
