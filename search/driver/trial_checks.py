@@ -16,11 +16,12 @@ from search.driver.shared_checks import (
     need_range,
     need_value,
 )
+from search.experiment.settings import MOST_EPOCHS
 from search.experiment.trial import TrialRecord, TrialResult
 from search.journal.events import LATEST, Retried, Told
 from search.journal.journal_file import Event
 
-MOST_EPOCHS = 20_000
+MOST_TRAINED = 2 * MOST_EPOCHS  # both phases of fine-tuning
 
 
 def check_asked(so_far: SearchSoFar, event: Event) -> None:
@@ -39,7 +40,7 @@ def check_asked(so_far: SearchSoFar, event: Event) -> None:
     need(told == (None,) * len(told), "it holds an answer already")
     need(
         0 <= record.asked_at <= LATEST
-        and 0 <= (record.rung or 0) <= MOST_EPOCHS
+        and 0 <= (record.rung or 0) <= MOST_TRAINED
         and len(record.label) <= MOST_LABEL,
         "asked_at, rung or label is no such thing",
     )
@@ -81,7 +82,7 @@ def _check_spec(so_far: SearchSoFar, record: TrialRecord) -> None:
     )
     for value in (protocol.views, protocol.epochs, protocol.head_epochs, protocol.max_epochs):
         need(
-            value in (None, "fresh") or 1 <= int(value) <= MOST_EPOCHS,
+            value in (None, "fresh") or 1 <= int(value) <= MOST_TRAINED,
             f"spec.protocol says {value} views or epochs",
         )
 
@@ -120,7 +121,7 @@ def check_told(so_far: SearchSoFar, event: Event) -> None:
 def _check_result(result: TrialResult) -> None:
     epochs = (*result.best_epochs, *result.head_best_epochs)
     need(
-        len(epochs) <= 2 * 100 * 1000 and all(1 <= each <= MOST_EPOCHS for each in epochs),
+        len(epochs) <= 2 * 100 * 1000 and all(1 <= each <= MOST_TRAINED for each in epochs),
         "best_epochs are no epochs",
     )
     need(
@@ -136,13 +137,13 @@ def _check_result(result: TrialResult) -> None:
     need(
         len(lost) == len(result.lost)
         and (not lost or 2 * len(lost) < result.num_heads > max(lost))
-        and all(each.epoch <= MOST_EPOCHS for each in result.lost),
+        and all(each.epoch <= MOST_TRAINED for each in result.lost),
         "lost holds no networks of the trial, or half of them",
     )
     if result.curve is not None:
         lengths = {len(values) for values in result.curve.values.values()}
         need(
-            len(lengths) == 1 and 1 <= max(lengths) <= MOST_EPOCHS,
+            len(lengths) == 1 and 1 <= max(lengths) <= MOST_TRAINED,
             "its learning curves are not of the same epochs",
         )
         phases = [count for _, count in result.curve.phases]
