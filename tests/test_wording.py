@@ -1,10 +1,10 @@
 """How a search is said in words."""
 
 import io
-import statistics
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from rich.console import Console
 from states import (
@@ -19,7 +19,7 @@ from states import (
 )
 
 from search.driver.session import SearchResult
-from search.evidence.answer import Claims, StrengthRange
+from search.evidence.answer import Claims, CurvePoint, StrengthRange
 from search.experiment.objectives import OBJECTIVES
 from search.report.answer import answer, beside_answer, with_answer
 from search.report.closing import print_closing
@@ -529,27 +529,35 @@ def test_what_is_confirmed_is_the_very_setting_that_is_used() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ends", "words"),
+    ("tried", "ends", "words"),
     [
-        ((10, 40), "rotation_range 10 to 40"),
-        ((20, 40), "Alone, rotation_range 20 to 40 gains more than the 15 used here."),
+        (20, (10, 40), "each alone: rotation_range 10 to 40"),
+        (15, (30, 40), "Alone, rotation_range 30 to 40 gains more than the 15 used here."),
+        (20, (30, 40), None),  # 15, which is used, is no strength of the curve
     ],
 )
 def test_a_range_that_what_is_used_is_no_part_of_is_told_so(
-    ends: tuple[int, int], words: str
+    tried: int, ends: tuple[int, int], words: str | None
 ) -> None:
     state = make_state()
     claims = make_claims()
     rotation, *rest = claims.augmentations
+    values = (0, 10, tried, 30, 40)
+    curve = (
+        point.model_copy(update={"value": value})
+        for point, value in zip(rotation.curve, values, strict=True)
+    )
     range_ = StrengthRange(first=ends[0], last=ends[1], at_edge=False)
-    changed = rotation.model_copy(update={"strengths": range_})
+    changed = rotation.model_copy(update={"strengths": range_, "curve": tuple(curve)})
     claims = claims.model_copy(update={"augmentations": (changed, *rest)})
     assert state.evidence is not None
     evidence = with_claims(state.evidence, claims)
-    said = with_answer(SearchView(state.model_copy(update={"evidence": evidence})))
-    assert sum(words in line for line in said) == 1
-    alike = [line for line in said if line.startswith("Strengths not shown to be worse")]
-    assert any("rotation_range" in line for line in alike) == (ends[0] <= 15)
+    view = SearchView(state.model_copy(update={"evidence": evidence}))
+    assert view.used is not None
+    assert view.used["rotation_range"] == 15
+    told = [line for line in with_answer(view) if "rotation_range" in line and "0 to 40" in line]
+    assert len(told) == (words is not None)
+    assert all(words in line for line in told if words)
 
 
 def test_no_gain_goes_unsaid_that_another_strength_may_have() -> None:
@@ -573,16 +581,78 @@ def test_no_gain_goes_unsaid_that_another_strength_may_have() -> None:
     assert not any("No gain that matters went unseen" in line for line in said)
 
 
+def _with_kept(view: SearchView, kept: int) -> SearchView:
+    """The same where the setting's networks were kept at another epoch, in curves of 30."""
+    records = []
+    for record in view.state.records:
+        if record.result and record.result.curve:
+            epochs = kept if record.spec.settings.augmentation else 8
+            curve = record.result.curve
+            longer = {
+                name: tuple(np.linspace(values[0], values[-1], 30).tolist())
+                for name, values in curve.values.items()
+            }
+            result = record.result.model_copy(
+                update={
+                    "curve": curve.model_copy(update=longer),
+                    "best_epochs": (epochs,) * record.result.num_heads,
+                }
+            )
+            records.append(record.model_copy(update={"result": result}))
+        else:
+            records.append(record)
+    return SearchView(view.state.model_copy(update={"records": tuple(records)}))
+
+
 def test_what_training_time_is_worth_to_augmentation_is_told_beside_its_curves() -> None:
-    view = SearchView(make_state())
+    view = _with_kept(SearchView(make_state()), 20)
     (_, bare), (_, record) = curve_records(view)
     assert bare.result is not None
     assert record.result is not None
     assert record.result.curve is not None
-    at = statistics.median_low(bare.result.best_epochs)
-    stood = 100 * record.result.curve.val_accuracy[at - 1]
+    at, own = (100 * record.result.curve.val_accuracy[epoch - 1] for epoch in (8, 20))
     said = curve_note(view)
-    assert f"After equal epochs, the {at} that no augmentation was kept at" in said
-    assert f"the recommended setting stood at {stood:.1f} % of accuracy" in said
-    assert "Trained to the end" in said
-    assert "After equal epochs" not in curve_note(SearchView(make_state("controls")))
+    assert "After equal epochs, the 8 that no augmentation was kept at" in said
+    assert f"the recommended setting stood at {at:.1f} % of accuracy" in said
+    assert f"trained to the end, the 20 that it was kept at, at {own:.1f} %" in said
+
+
+def test_equal_epochs_are_not_told_of_what_differs_by_more_or_was_kept_no_later() -> None:
+    view = _with_kept(SearchView(make_state()), 20)
+    assert "After equal epochs" not in curve_note(_with_kept(view, 6))
+    records = []
+    for record in view.state.records:
+        training = record.spec.settings.training.model_copy(update={"weight_decay": 0.5})
+        settings = record.spec.settings.model_copy(update={"training": training})
+        spec = record.spec.model_copy(update={"settings": settings})
+        changed = record.model_copy(update={"spec": spec})
+        records.append(changed if record.spec.settings.augmentation else record)
+    unlike = SearchView(view.state.model_copy(update={"records": tuple(records)}))
+    assert "After equal epochs" not in curve_note(unlike)
+
+
+def test_a_pair_that_is_used_is_of_its_range() -> None:
+    state = make_state()
+    claims = make_claims()
+    *others, _ = claims.augmentations
+    bright = claims.augmentations[-1].model_copy(
+        update={
+            "name": "brightness_range",
+            "strength": [0.8, 1.2],
+            "alone": make_estimate(0.02),
+            "strengths": StrengthRange(first=[0.8, 1.2], last=[0.8, 1.2], at_edge=False),
+            "curve": (
+                CurvePoint(value=[1.0, 1.0], measured=make_estimate(0.0, 0.0)),
+                CurvePoint(value=[0.8, 1.2], measured=make_estimate(0.02)),
+                CurvePoint(value=[0.5, 1.5], measured=make_estimate(-0.01)),
+            ),
+        }
+    )
+    claims = claims.model_copy(update={"augmentations": (*others, bright)})
+    assert state.evidence is not None
+    evidence = with_claims(state.evidence, claims)
+    view = SearchView(state.model_copy(update={"evidence": evidence}))
+    assert view.used == {"brightness_range": [0.8, 1.2]}
+    said = with_answer(view)
+    assert any(line.startswith("Strengths not shown to be worse") for line in said)
+    assert not any(line.startswith("Alone,") for line in said)

@@ -40,20 +40,19 @@ def with_answer(view: SearchView) -> list[str]:
 
 
 def _strengths(view: SearchView) -> Iterator[str]:
-    """Of what is used."""
-    if view.used is None:
+    """Of what is used; nothing of a control, which has strengths of its own."""
+    if view.used is None or view.answer is None or not view.answer.settings:
         return
-    ranges = {judged.name: range_text(judged) for judged in view.augmentations}
-    used = {each: view.used[each.name] for each in view.augmentations if each.name in view.used}
-    told = {each: ranges[each.name] for each in used if ranges[each.name]}
-    alike = [f"{each.name} {said}" for each, said in told.items() if is_within(each, used[each])]
+    used = [(each, view.used[each.name]) for each in view.augmentations if each.name in view.used]
+    told = [(each, value) for each, value in used if range_text(each)]
+    alike = [f"{each.name} {range_text(each)}" for each, value in told if is_within(each, value)]
     if alike:
         yield f"Strengths not shown to be worse than the best, each alone: {'; '.join(alike)}."
-    for each, said in told.items():
-        if not is_within(each, used[each]):
+    for each, value in told:
+        if is_measured(each, value) and not is_within(each, value):
             yield (
-                f"Alone, {each.name} {said} gains more than the "
-                f"{strength_text(each.name, used[each])} used here."
+                f"Alone, {each.name} {range_text(each)} gains more than the "
+                f"{strength_text(each.name, value)} used here."
             )
 
 
@@ -69,18 +68,32 @@ def range_text(judged: Judged) -> str:
 
 
 def is_within(judged: Judged, value: Any) -> bool:
-    """Whether a strength is of the range told, as far as it goes."""
+    """Whether a strength is of the range told; one between those of the curve is of it where both
+    its neighbours are."""
     claims = judged.claims
     if claims is None or claims.strengths is None:
         return False
-    tried = [point.value for point in claims.curve]
-    first, last = claims.strengths.first, claims.strengths.last
+    tried = _on_curve(judged)
+    first, last = (_plain(each) for each in (claims.strengths.first, claims.strengths.last))
     if all(_is_number(each) for each in (*tried, value)):
         near, far = sorted((abs(first - tried[0]), abs(last - tried[0])))
         return near <= abs(value - tried[0]) <= far
-    places = [tried.index(each) for each in (first, last)]
-    value = tuple(value) if isinstance(value, list) else value
-    return value in tried[min(places) : max(places) + 1]
+    places = sorted(tried.index(each) for each in (first, last))
+    return _plain(value) in tried[places[0] : places[1] + 1]
+
+
+def is_measured(judged: Judged, value: Any) -> bool:
+    """Whether a strength is one of the curve's."""
+    return _plain(value) in _on_curve(judged)
+
+
+def _on_curve(judged: Judged) -> list[Any]:
+    return [_plain(point.value) for point in judged.claims.curve] if judged.claims else []
+
+
+def _plain(value: Any) -> Any:
+    """A pair as it can be compared, however it was read."""
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _is_number(value: object) -> bool:

@@ -14,7 +14,7 @@ from search.report.figure_style import BLUE, GREY, INK, ORANGE, PALE, is_narrow,
 from search.report.sections import confusion_note
 from search.report.trial_facts import best_epoch
 from search.report.view import SearchView
-from search.report.wording import effect_text, seconds_text, settings_of, shortened
+from search.report.wording import seconds_text, settings_of, shortened
 
 
 def curve_records(view: SearchView) -> list[tuple[str, TrialRecord]]:
@@ -241,21 +241,33 @@ def curve_note(view: SearchView) -> str:
 
 
 def _after_equal_epochs(view: SearchView) -> list[str]:
-    """Means of curves, beside the effect of trainings that went on to their own end."""
-    records = [(name, r, r.result) for name, r in curve_records(view) if best_epoch(r) is not None]
-    if len(records) < 2:
+    """Where augmentation was kept later than no augmentation, in trainings of one phase that differ
+    by nothing else."""
+    records = curve_records(view)
+    if len(records) < 2 or not _differ_by_augmentation(records[0][1], records[1][1]):
         return []
-    (_, bare, none), (name, record, tried) = records
-    assert none is not None
-    assert tried is not None
-    assert none.curve is not None
-    assert tried.curve is not None
-    at, own = best_epoch(bare) or 1, best_epoch(record) or 1
-    without = none.curve.val_accuracy[min(at, len(none.curve.val_accuracy)) - 1]
-    reached = tried.curve.val_accuracy[min(at, len(tried.curve.val_accuracy)) - 1]
+    (_, bare), (name, record) = records
+    at, own = best_epoch(bare), best_epoch(record)
+    without, tried = (_scored(each) for each in (bare, record))
+    if at is None or own is None or not at < own <= len(tried):
+        return []
     return [
         f"After equal epochs, the {at} that no augmentation was kept at, the {name} stood at "
-        f"{100 * reached:.1f} % of accuracy and no augmentation at {100 * without:.1f} % (means of "
-        f"these curves, without intervals). Trained to the end, the {own} that it was kept at: "
-        f"{effect_text(record.effect, view.unit)}."
+        f"{100 * tried[at - 1]:.1f} % of accuracy and no augmentation at "
+        f"{100 * without[at - 1]:.1f} %; trained to the end, the {own} that it was kept at, at "
+        f"{100 * tried[own - 1]:.1f} % (means of these curves, without intervals)."
     ]
+
+
+def _scored(record: TrialRecord) -> tuple[float, ...]:
+    assert record.result is not None
+    assert record.result.curve is not None
+    return record.result.curve.val_accuracy
+
+
+def _differ_by_augmentation(one: TrialRecord, other: TrialRecord) -> bool:
+    """And by nothing else, in trainings of a single phase."""
+    settings = [each.spec.settings for each in (one, other)]
+    alike = [(each.model, each.training.model_copy(update={"views": "fresh"})) for each in settings]
+    curves = [each.result.curve for each in (one, other) if each.result]
+    return alike[0] == alike[1] and all(each and len(each.phases) <= 1 for each in curves)
