@@ -4,11 +4,11 @@ tell; then what must be known with it.
 """
 
 from collections.abc import Iterator
-from typing import Any
 
 from data.messages import plural
 from search.evidence.answer import Answer, Estimate, Size, VerdictWord
 from search.report.claim_view import Judged, WholeSetting
+from search.report.strength_ranges import is_measured, is_within, range_text
 from search.report.view import SearchView
 from search.report.wording import beside_text, effect_text, estimate_text, size_text, strength_text
 
@@ -54,50 +54,6 @@ def _strengths(view: SearchView) -> Iterator[str]:
                 f"Alone, {each.name} {range_text(each)} gains more than the "
                 f"{strength_text(each.name, value)} used here."
             )
-
-
-def range_text(judged: Judged) -> str:
-    """The strengths not shown to be worse than the best; empty where none was tried."""
-    found = judged.claims.strengths if judged.claims else None
-    if found is None:
-        return ""
-    first, last = (strength_text(judged.name, value) for value in (found.first, found.last))
-    pair = isinstance(found.last, list | tuple)
-    ends = first if first == last else f"{first}{' … ' if pair else ' to '}{last}"
-    return f"{ends}, best at its edge" if found.at_edge else ends
-
-
-def is_within(judged: Judged, value: Any) -> bool:
-    """Whether a strength is of the range told; one between those of the curve is of it where both
-    its neighbours are."""
-    claims = judged.claims
-    if claims is None or claims.strengths is None:
-        return False
-    tried = _on_curve(judged)
-    first, last = (_plain(each) for each in (claims.strengths.first, claims.strengths.last))
-    if all(_is_number(each) for each in (*tried, value)):
-        near, far = sorted((abs(first - tried[0]), abs(last - tried[0])))
-        return near <= abs(value - tried[0]) <= far
-    places = sorted(tried.index(each) for each in (first, last))
-    return _plain(value) in tried[places[0] : places[1] + 1]
-
-
-def is_measured(judged: Judged, value: Any) -> bool:
-    """Whether a strength is one of the curve's."""
-    return _plain(value) in _on_curve(judged)
-
-
-def _on_curve(judged: Judged) -> list[Any]:
-    return [_plain(point.value) for point in judged.claims.curve] if judged.claims else []
-
-
-def _plain(value: Any) -> Any:
-    """A pair as it can be compared, however it was read."""
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _unseen(view: SearchView) -> Iterator[str]:

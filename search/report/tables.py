@@ -8,8 +8,8 @@ from typing import Any
 
 from data.secrets import redacted
 from search.experiment.trial import Effect, Probe, TrialRecord
-from search.report.answer import range_text
 from search.report.claim_view import Judged, WholeSetting
+from search.report.strength_ranges import range_text
 from search.report.table_model import Cell, Column, Table
 from search.report.view import SearchView
 from search.report.wording import (
