@@ -9,7 +9,7 @@ from data.dataset import Dataset
 from search.driver.claiming import Look
 from search.driver.confirmation import taken_apart
 from search.driver.experiment_file import parse_config
-from search.driver.phases import Context, Knowledge, best_trials, run_controls
+from search.driver.phases import Context, Controls, Knowledge, best_trials, run_controls
 from search.driver.prepare import Prepared
 from search.driver.specs import SpecFactory
 from search.experiment.config import ExperimentConfig
@@ -122,7 +122,38 @@ def test_where_epochs_are_shared_out_every_rung_has_a_baseline_of_its_own(algori
             record = context.ledger.record(number)
             assert record.label == label
             assert (record.spec.protocol.max_epochs or 9) == budget
-            assert controls.beside(record.spec) == numbers["no augmentation"]
+            assert controls.beside(record) == numbers["no augmentation"]
+
+
+def of_views(folds: int) -> tuple[Context, Controls]:
+    context = context_of(
+        [],
+        search={"algorithm": "halving", "trials": 20, "min_views": 2},
+        training={"views": 16},
+        evaluation={"folds": folds, "seeds": 3},
+    )
+    return context, run_controls(context, Knowledge()).controls
+
+
+def test_trials_that_only_rank_have_one_seed_a_fold_and_a_baseline_of_theirs() -> None:
+    context, controls = of_views(folds=5)
+    seeds = {
+        budget: {len(context.ledger.record(n).spec.protocol.head_seeds) for n in numbers.values()}
+        for budget, numbers in controls.by_budget.items()
+    }
+    assert seeds == {2: {1}, 6: {1}, 16: {3}}
+    assert controls.baseline(2) == controls.baseline(6) != controls.baseline(16) == 0
+    lower = context.ledger.record(controls.by_budget[6]["course settings"])
+    assert controls.beside(lower) == controls.baseline(6)
+    full, ranking = (context.ledger.record(controls.baseline(budget)).spec for budget in (16, 2))
+    assert ranking.protocol.head_seeds == full.protocol.head_seeds[:1]
+
+
+def test_a_single_fold_keeps_all_its_seeds_on_every_rung() -> None:
+    context, controls = of_views(folds=1)
+    kept = {len(record.spec.protocol.head_seeds) for record in context.ledger.records}
+    assert kept == {3}
+    assert {controls.baseline(budget) for budget in (2, 6, 16)} == {0}
 
 
 def test_scores_are_ranked_within_a_rung_and_higher_rungs_come_first() -> None:

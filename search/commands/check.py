@@ -60,7 +60,7 @@ class SearchPlan(Frozen):
     """What `check` prints. Images are forward passes through the backbone; images_per_second is of
     the search phase, rates of each precision that a phase computes in; seconds are an estimate.
     trials are of so many settings, controls of so many control_settings: what is promoted is
-    trained again.
+    trained again. heads_ranking: of a trial on a lower rung, where it has fewer.
     later_trials: on average, within later_range (fewest, most)."""
 
     name: str
@@ -72,6 +72,7 @@ class SearchPlan(Frozen):
     later_trials: int
     later_range: tuple[int, int]  # fewest and most; which are alike is not known before
     heads_a_trial: int
+    heads_ranking: int | None
     images: int
     images_per_second: float
     rates: dict[Precision, float]
@@ -130,6 +131,7 @@ def _plan(config: ExperimentConfig, resources: Resources) -> SearchPlan:
         later_trials=num_later,
         later_range=trained_later(config),
         heads_a_trial=heads,
+        heads_ranking=None if network else work.heads_ranking(config),
         images=round(sum(images.values())),
         images_per_second=round(speeds[prepared.precision], 1),
         rates={name: round(speed, 1) for name, speed in speeds.items()},
@@ -250,7 +252,7 @@ def describe_plan(plan: SearchPlan) -> str:
             f"  controls      {tried_text(plan.controls, plan.control_settings)}",
             f"  search        {plan.tried}{grid}",
             f"  afterwards    {_later(plan)} of confirmation, ablation and test",
-            f"  heads         {plan.heads_a_trial} per trial",
+            f"  heads         {plan.heads_a_trial} per trial{_heads_below(plan)}",
             f"  images        {plan.images:,} through the backbone, at {_speed(plan)} here",
             *_describe_networks(plan),
             f"  time          {'at most ' if plan.network else ''}about {_duration(plan.seconds)}",
@@ -260,6 +262,10 @@ def describe_plan(plan: SearchPlan) -> str:
             *(f"  note          {remark}" for remark in plan.remarks),
         ]
     )
+
+
+def _heads_below(plan: SearchPlan) -> str:
+    return f", {plan.heads_ranking} on a lower rung, to rank" if plan.heads_ranking else ""
 
 
 def _speed(plan: SearchPlan) -> str:

@@ -77,7 +77,7 @@ def _floor(context: Context, known: Knowledge, completed: list[int]) -> NullFloo
     return null_floor(
         # one at a time: all are too many
         (
-            (ledger.predictions(record.trial), ledger.predictions(controls.beside(record.spec)))
+            (ledger.predictions(record.trial), ledger.predictions(controls.beside(record)))
             for record in tried
         ),
         ledger.predictions(controls.full[NONE]),

@@ -11,7 +11,7 @@ from search.driver.algorithms import budget_ladder
 from search.driver.declaration import Declaration
 from search.driver.ledger import Ledger
 from search.driver.prepare import Prepared
-from search.driver.specs import NONE, Epochs, SpecFactory, controls_of
+from search.driver.specs import NONE, Epochs, SpecFactory, controls_of, ranking_seeds
 from search.evidence.curves import Combination
 from search.evidence.findings import Evidence
 from search.execution.failures import failure_streak
@@ -22,7 +22,7 @@ from search.experiment.settings import Settings, setting_key
 from search.experiment.space import Space
 from search.experiment.trial import TrialRecord, TrialSpec
 from search.report.wording import label_text
-from search.training.modes import Views, budget_of, mode_of
+from search.training.modes import Views, mode_of
 
 STREAK = 5  # trials in a row that fail for one cause: the next would too
 
@@ -107,9 +107,11 @@ class Controls:
     def baseline(self, budget: Budget) -> int:
         return self.by_budget.get(budget, self.full)[NONE]
 
-    def beside(self, spec: TrialSpec) -> int:
-        """The number of the trial without augmentation that had as much of the budget."""
-        return self.baseline(budget_of(spec))
+    def beside(self, record: TrialRecord) -> int:
+        """The number of the trial without augmentation on the same rung."""
+        if record.rung is None:
+            return self.full[NONE]
+        return list(self.by_budget.values())[record.rung][NONE]
 
 
 @dataclass(frozen=True)
@@ -149,33 +151,40 @@ def run_controls(context: Context, known: Knowledge) -> Knowledge:
     """No augmentation first (trial 0), then the other controls, at every budget that trials are
     compared at."""
     ladder: tuple[Budget, ...] = budget_ladder(context.config) or (None,)
-    baseline = context.ask(context.specs.baseline())
-    asked: dict[Budget, dict[str, int]] = {}
+    full = context.ask(context.specs.baseline())
+    bare = _baselines(context, full, ladder)
+    asked: dict[Budget, dict[str, int]] = {budget: {NONE: bare[budget]} for budget in ladder}
+    others = {label: a for label, a in controls_of(context.config).items() if label != NONE}
     for rung, budget in enumerate(ladder):
-        asked[budget] = {NONE: _baseline_at(context, baseline, rung, ladder)}
-        for label, augmentation in controls_of(context.config).items():
-            if label != NONE:
-                settings = context.specs.control(augmentation)
-                spec = context.specs.search("control", label, settings, budget)
-                asked[budget][label] = context.ask(spec, rung if len(ladder) > 1 else None)
-    context.tell_needed(baseline, baseline, BASELINE_FAILED)
+        for label, augmentation in others.items():
+            spec = context.specs.search(
+                "control", label, context.specs.control(augmentation), budget
+            )
+            asked[budget][label] = context.ask(spec, rung if len(ladder) > 1 else None)
+    for number in sorted(set(bare.values())):
+        context.tell_needed(number, full if number == full else None, BASELINE_FAILED)
     for numbers in asked.values():
-        for label, number in numbers.items():
-            if label == NONE and number != baseline:
-                context.tell_needed(number, None, BASELINE_FAILED)
-            elif number != baseline:
-                context.tell(number, numbers[NONE])
+        for label in others:
+            context.tell(numbers[label], numbers[NONE])
     return replace(known, controls=Controls(asked))
 
 
-def _baseline_at(context: Context, full: int, rung: int, ladder: tuple[Budget, ...]) -> int:
-    """The number of the trial without augmentation that trials of a rung are compared with."""
-    settings, budget = context.specs.control({}), ladder[rung]
-    # Without augmentation every view is the same picture, so one baseline serves every number of
-    # views; but not of epochs.
-    if mode_of(settings.training).budget == "views" or budget == ladder[-1]:
-        return full
-    return context.ask(context.specs.search("control", NONE, settings, budget), rung)
+def _baselines(context: Context, full: int, ladder: tuple[Budget, ...]) -> dict[Budget, int]:
+    """The numbers of the trials without augmentation that trials at each budget are compared with.
+    full: that with all of it."""
+    settings, evaluation = context.specs.control({}), context.config.evaluation
+    found: dict[Budget, int] = dict.fromkeys(ladder, full)
+    # Without augmentation every view is the same picture, so one serves every number of views.
+    in_views = mode_of(settings.training).budget == "views"
+    if in_views and ranking_seeds(evaluation) == evaluation.seeds:
+        return found
+    for rung, budget in enumerate(ladder[:-1]):
+        if in_views and rung:
+            found[budget] = found[ladder[0]]
+        else:
+            spec = context.specs.search("control", NONE, settings, budget)
+            found[budget] = context.ask(spec, rung)
+    return found
 
 
 def best_trials(

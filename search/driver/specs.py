@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from search.experiment.beside import with_beside
-from search.experiment.config import ControlName, ExperimentConfig
+from search.experiment.config import ControlName, EvaluationConfig, ExperimentConfig
 from search.experiment.precisions import PRECISIONS, Precision
 from search.experiment.seeds import derive_seed
 from search.experiment.settings import Settings
@@ -50,6 +50,13 @@ def controls_of(config: ExperimentConfig) -> dict[str, dict[str, Any]]:
     """No augmentation, and what else this experiment compares with, by label."""
     asked = {LABELS[name] for name in config.evaluation.controls}
     return {label: CONTROLS[label] for label in CONTROLS if label == NONE or label in asked}
+
+
+def ranking_seeds(evaluation: EvaluationConfig) -> int:
+    """Head seeds of a trial on fewer than all of its views, which only ranks: one a fold. A single
+    fold has few heads, and needs them all. (On fewer epochs all networks are trained: a promotion
+    goes on with them.)"""
+    return 1 if evaluation.folds > 1 else evaluation.seeds
 
 
 @dataclass(frozen=True)
@@ -102,11 +109,13 @@ class SpecFactory:
         evaluation = self.config.evaluation
         views, epochs = settings.training.views, None
         mode = mode_of(settings.training)
+        seeds = evaluation.seeds
+        is_less = isinstance(budget, int) and budget != mode.most(settings.training)
         if budget is not None and mode.budget == "views":
-            views = budget
-        elif isinstance(budget, int) and budget != mode.most(settings.training):
+            views, seeds = budget, ranking_seeds(evaluation) if is_less else seeds
+        elif is_less:
             epochs = budget
-        protocol = self._protocol(kind, evaluation.folds, evaluation.seeds, views)
+        protocol = self._protocol(kind, evaluation.folds, seeds, views)
         return self._spec(kind, label, settings, protocol.model_copy(update={"max_epochs": epochs}))
 
     def baseline(self) -> TrialSpec:

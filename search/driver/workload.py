@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from search.driver.algorithms import budget_ladder, num_trials, rounds_of
 from search.driver.declaration import Declaration
-from search.driver.specs import FRESH_VIEWS, SpecFactory, controls_of
+from search.driver.specs import FRESH_VIEWS, SpecFactory, controls_of, ranking_seeds
 from search.experiment.config import ExperimentConfig
 from search.experiment.precisions import PRECISIONS, Precision
 from search.experiment.space import Space
@@ -23,6 +23,7 @@ from search.training.modes import Views, budget_of, mode_of
 # what a trial's heads cost, in views of float32: 25 s against 9 s on clothing at 150 px
 # (benchmarks/README.md)
 HEADS = 3.0
+HEADS_SHARE = 0.2  # of that, whatever the number of heads
 # a policy holds about so many of the searched augmentations; each is taken out in the ablation
 REMOVED_SHARE = 0.5
 # Where patience ends trainings, of what one of several augmentations takes: without any, of one
@@ -39,12 +40,14 @@ BEFORE_CONFIRMATION = ("controls", "search")
 @dataclass(frozen=True)
 class PhaseWork:
     """trials: how many are trained. views: those that they compute together; no augmentation is one
-    view. heads: what those of a trial cost, in views of float32, which is the unit of amounts."""
+    view. heads: what those of a trial cost, in views of float32, which is the unit of amounts.
+    seeds: of a trial on average, where rungs differ in them."""
 
     trials: float
     views: float
     heads: float = HEADS
     precision: Precision = "float32"
+    seeds: float | None = None
 
     @property
     def amount(self) -> float:
@@ -54,11 +57,13 @@ class PhaseWork:
 @dataclass(frozen=True)
 class Workload:
     """phases: in order. ladder: the views of each rung, lowest first; empty where there are none.
-    dearest: a trial's work at most. in_epochs: whether work is counted in epochs of heads."""
+    dearest: a trial's work at most. seeds: of a trial of the search phase that has all of its
+    budget. in_epochs: whether work is counted in epochs of heads."""
 
     phases: dict[str, PhaseWork]
     ladder: tuple[int, ...]
     dearest: float
+    seeds: int
     in_epochs: bool = False
 
     @property
@@ -76,6 +81,12 @@ class Workload:
         not."""
         counted = (phase.trials for name, phase in self.phases.items() if name != "test")
         return round(sum(counted))
+
+    def heads_ranking(self, config: ExperimentConfig) -> int | None:
+        """Heads of a trial on a lower rung, where it has fewer than others."""
+        seeds = ranking_seeds(config.evaluation)
+        has_fewer = len(self.ladder) > 1 and not self.in_epochs and seeds < self.seeds
+        return config.evaluation.folds * seeds if has_fewer else None
 
     @property
     def later(self) -> tuple[PhaseWork, ...]:
@@ -95,7 +106,13 @@ class Workload:
             return heads * epochs * (_share(record) if spec.protocol.epochs is None else 1.0)
         augmented = bool(spec.settings.augmentation)  # else one view, the pictures as they are
         views = new_views(spec.protocol.views, self.ladder) if augmented else 1.0
-        return HEADS + views / PRECISIONS[spec.precision].speed
+        of_heads = heads_work(len(spec.protocol.head_seeds), self.seeds)
+        return of_heads + views / PRECISIONS[spec.precision].speed
+
+
+def heads_work(seeds: float, usual: int) -> float:
+    """What the heads of a trial cost, in views of float32, where it has fewer seeds than usual."""
+    return HEADS * (HEADS_SHARE + (1 - HEADS_SHARE) * min(1.0, seeds / usual))
 
 
 def workload(
@@ -109,9 +126,8 @@ def workload(
         return _epochs(config, space, ladder, removed_share)
     full = _full_views(space)
     others = len(controls_of(config)) - 1
-    rungs = max(1, len(ladder))
     phases = {
-        "controls": PhaseWork(1 + others * rungs, 1 + others * full),
+        "controls": _control_work(config, len(ladder), full),
         "search": _search_work(config, space, full),
     }
     if evaluation.confirm is not None:
@@ -125,7 +141,8 @@ def workload(
         # One fold: no augmentation, and what the answer uses.
         phases["test"] = PhaseWork(2, 1 + full, HEADS / evaluation.folds)
     phases = {name: _computed_in(precision, name, phase) for name, phase in phases.items()}
-    return Workload(phases, ladder, HEADS + full / PRECISIONS[precision].speed)
+    dearest = HEADS + full / PRECISIONS[precision].speed
+    return Workload(phases, ladder, dearest, evaluation.seeds)
 
 
 def _computed_in(precision: Precision, name: str, phase: PhaseWork) -> PhaseWork:
@@ -176,7 +193,7 @@ def heads_trained(config: ExperimentConfig, phases: Mapping[str, PhaseWork]) -> 
     evaluation, later = config.evaluation, config.evaluation.confirm or config.evaluation
     found = 0.0
     for name, phase in phases.items():
-        seeds = evaluation.seeds if name in BEFORE_CONFIRMATION else later.seeds
+        seeds = phase.seeds or (evaluation if name in BEFORE_CONFIRMATION else later).seeds
         found += phase.trials * seeds * (1 if name == "test" else evaluation.folds)
     return found
 
@@ -215,7 +232,7 @@ def _epochs(
     if evaluation.test:
         seeds = confirm.seeds if confirm else evaluation.seeds
         phases["test"] = PhaseWork(2, (1 + bare) * seeds * full * kept, 0.0)
-    return Workload(phases, ladder, heads * full, in_epochs=True)
+    return Workload(phases, ladder, heads * full, evaluation.seeds, in_epochs=True)
 
 
 def new_views(views: Views, ladder: tuple[int, ...]) -> float:
@@ -227,14 +244,31 @@ def new_views(views: Views, ladder: tuple[int, ...]) -> float:
     return float(views - max(below, default=0))
 
 
+def _control_work(config: ExperimentConfig, rungs: int, full: float) -> PhaseWork:
+    """Where lower rungs have fewer seeds, they share another trial without augmentation."""
+    others, evaluation = len(controls_of(config)) - 1, config.evaluation
+    lower = max(0, rungs - 1)
+    fewer = others * lower + (lower > 0 and ranking_seeds(evaluation) < evaluation.seeds)
+    return _ranked(config, 1 + others, fewer, 1 + others * full)
+
+
 def _search_work(config: ExperimentConfig, space: Space, full: float) -> PhaseWork:
     """A promoted setting has the views of the round below; without rounds every trial has all
     views."""
     trials, rounds = num_trials(config, space), rounds_of(config)
-    views = (
-        sum(each.size * (each.budget - each.below) for each in rounds) if rounds else trials * full
-    )
-    return PhaseWork(trials, views)
+    if not rounds:
+        return PhaseWork(trials, trials * full)
+    views = sum(each.size * (each.budget - each.below) for each in rounds)
+    most = max(each.budget for each in rounds)
+    fewer = sum(each.size for each in rounds if each.budget < most)
+    return _ranked(config, trials - fewer, fewer, views)
+
+
+def _ranked(config: ExperimentConfig, whole: float, ranking: float, views: float) -> PhaseWork:
+    """Trials with all of their views, and others on lower rungs."""
+    evaluation, trials = config.evaluation, whole + ranking
+    seeds = (whole * evaluation.seeds + ranking * ranking_seeds(evaluation)) / trials
+    return PhaseWork(trials, views, heads_work(seeds, evaluation.seeds), seeds=seeds)
 
 
 def _full_views(space: Space) -> float:

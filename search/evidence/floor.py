@@ -48,9 +48,9 @@ def null_floor(
     one that hurts badly does not look like noise.
 
     pairs: each trial that the winner was picked from beside what it is compared with, which is
-    `baseline`, or another where it had less to train with; all in the same folds and seeds. An
-    iterator is read once. Raises ValueError where there are none, or for other images, folds or
-    seeds.
+    `baseline`, or another where it had less to train with; all in the same folds and seeds, or the
+    first of the seeds. An iterator is read once. Raises ValueError where there are none, or for
+    other images, folds or seeds.
     """
     group = _groups(baseline)
     sums, heads = [], []
@@ -66,7 +66,8 @@ def null_floor(
     rng = np.random.default_rng(seed)
     means = _flipped(np.stack(sums), num_flips, rng)
     if heads[0].df:
-        means += rng.standard_normal((num_flips, len(heads[0].contributions))) @ _head_part(heads)
+        part = _head_part(heads)
+        means += rng.standard_normal((num_flips, len(part))) @ part
     else:
         half = assumed_head_variance(per_image(baseline, labels, objective)) / 2
         means += np.sqrt(half) * rng.standard_normal(means.shape)
@@ -102,4 +103,6 @@ def _head_part(heads: list[HeadErrors]) -> np.ndarray:
     own_share = (
         max(0.0, 1 - 1 / float(np.mean(ratios))) if ratios and any(ratios) else float(not ratios)
     )
-    return np.sqrt(own_share) * np.stack([h.contributions for h in heads], axis=1)
+    most = max(len(h.contributions) for h in heads)  # of all seeds; some may have the first alone
+    padded = [np.pad(h.contributions, (0, most - len(h.contributions))) for h in heads]
+    return np.sqrt(own_share) * np.stack(padded, axis=1)

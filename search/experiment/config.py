@@ -106,7 +106,8 @@ class EvaluationConfig(Described):
     folds: Annotated[int, Field(ge=1, le=100)] = 5
     """1 scores on the validation split; more cross-validate over train and validation."""
     seeds: Annotated[int, Field(ge=1, le=1000)] = 3
-    """Heads trained a fold, each from other first weights."""
+    """Heads trained a fold, each from other first weights. On a lower rung, where trials are only
+    ranked, one (all, in a single fold or where epochs are shared out)."""
     objective: Objective = "accuracy"
     """What a trial is ranked by."""
     confirm: ConfirmConfig | None = ConfirmConfig()
