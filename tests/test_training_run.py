@@ -1,7 +1,7 @@
 """One run over heads, whatever they are: who is trained in which epoch, what is best, and how a run
 that was cut short goes on."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,11 @@ class _Scripted:
 
     def weights(self, head: int) -> HeadWeights:
         return (self.last,)
+
+    def resume(self, states: Mapping[int, HeadState], best: Mapping[int, HeadWeights]) -> None:
+        if any(len(state) != 1 for state in states.values()):
+            raise ValueError("its state is of other heads")
+        self.states = dict(states)
 
     def keep(self, heads: list[int]) -> None:
         self.kept.append(heads)
@@ -116,6 +121,54 @@ def test_a_run_cut_short_goes_on_as_if_nothing_had_happened(
     assert resumed.best_epochs == whole.best_epochs
     np.testing.assert_array_equal(resumed.honest, whole.honest)
     np.testing.assert_array_equal(resumed.weights, whole.weights)
+
+
+def _spoilt(arrays: Mapping[str, np.ndarray], **changes: np.ndarray | None) -> dict[str, Any]:
+    """changes: `/` is spelled `_of_` in their names; None takes one away."""
+    both = {**arrays, **{name.replace("_of_", "/"): value for name, value in changes.items()}}
+    return {name: value for name, value in both.items() if value is not None}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"curves": None}, "it lacks 'curves'"),
+        ({"curves": np.zeros(())}, "len() of unsized object"),
+        ({"curves": np.zeros((3, 2, 4))}, "its curves is float64 [3, 2, 4]"),
+        ({"curves": np.zeros((3, 3, 4), "U3")}, "its curves is <U3 [3, 3, 4]"),
+        ({"diverged": None}, "it lacks 'diverged'"),
+        ({"keeps_weights": None}, "it lacks 'keeps_weights'"),
+        ({"keeps_weights": np.zeros(3)}, "The truth value of an array"),
+        ({"predicted_of_1": None}, "it lacks 'predicted/1'"),
+        ({"predicted_of_1": np.zeros((3, 7), np.int16)}, "its predicted is int16 [3, 7]"),
+        ({"log_prob_of_2": np.zeros((2, IMAGES))}, "its log_prob is float64 [2, 40]"),
+        ({"predicted_of_1": np.zeros(()), "log_prob_of_1": np.zeros(())}, "len() of unsized"),
+        ({"state_of_1_of_0": None}, "it lacks heads that still train"),
+        ({"state_of_1_of_1": np.zeros(2)}, "its state is of other heads"),
+        ({"state_of_1": np.zeros(2)}, "not enough values to unpack"),
+        ({"state_of_x_of_0": np.zeros(2)}, "invalid literal"),
+        ({"state_of_1_of_0": None, "state_of_1_of_2": np.zeros(2)}, "it lacks 0"),
+        ({"best_of_1_of_0": None}, "it lacks weights"),
+    ],
+)
+def test_a_checkpoint_of_another_kind_is_begun_anew_and_named_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, changes: dict[str, Any], said: str
+) -> None:
+    plan, checkpoint = _plan(), Checkpoint(tmp_path / "a.npz")
+    whole = train(_Scripted(RIGHT), plan)
+    train(_Scripted(RIGHT), replace(plan, num_epochs=3), checkpoint)
+    kept = checkpoint.load()
+    assert kept is not None
+    checkpoint.save(_spoilt(kept, **changes))
+    heads = _Scripted(RIGHT)
+    again = train(heads, plan, checkpoint)
+    (line,) = [record.message for record in caplog.records]
+    assert "a.npz is of another kind (" in line
+    assert said in line
+    assert line.endswith("; the trial starts anew")
+    assert min(epoch for epoch, _ in heads.trained) == 0
+    assert again.curve == whole.curve
+    np.testing.assert_array_equal(again.weights, whole.weights)
 
 
 def test_fewer_epochs_than_are_on_disk_give_what_they_gave(tmp_path: Path) -> None:

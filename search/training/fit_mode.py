@@ -22,9 +22,8 @@ from search.training.own_fit import SCORING_BATCH, OwnFit
 from search.training.own_model import build_own, naming_values
 from search.training.own_outputs import outputs_of
 from search.training.pictures import digest_of
-from search.training.run_values import TrainedHeads, TrialFailure
+from search.training.run_values import CURVES, TrainedHeads, TrialFailure
 from search.training.training_mode import LoadedTrial, Mode, Trained, refuse_clean_throughout
-from search.training.training_run import CURVES
 
 if TYPE_CHECKING:
     import keras

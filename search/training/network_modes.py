@@ -28,9 +28,8 @@ from search.training.network_training import NetworkPhase, answer_by, train_phas
 from search.training.network_variables import Live
 from search.training.pictures import AugmentedPictures, Feed, ImageFeed, StoredFeed
 from search.training.progress import EpochReport, OnEpoch
-from search.training.run_values import TrainedHeads
+from search.training.run_values import CURVES, TrainedHeads
 from search.training.training_mode import LoadedTrial, Mode, Trained, refuse_clean_throughout
-from search.training.training_run import CURVES
 
 HEAD, SECOND = "head", "finetune"  # the phases
 SCRATCH_WARMUP_EPOCHS = 1.0

@@ -8,7 +8,7 @@ is `training_run`, what a network is, `network`, and what it is fed, `pictures`.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
@@ -146,8 +146,9 @@ class NetworkHeads:
     def states(self) -> dict[int, HeadState]:
         return {head: live.state() for head, live in self._live.items()}
 
-    @states.setter
-    def states(self, states: dict[int, HeadState]) -> None:
+    def resume(self, states: Mapping[int, HeadState], best: Mapping[int, HeadWeights]) -> None:
+        for weights in best.values():
+            self._network.need_weights(weights)
         self._live = {head: self._network.resume(state) for head, state in states.items()}
 
     def train(self, epoch: int, heads: list[int]) -> Iterator[HeadEpoch]:

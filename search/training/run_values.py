@@ -2,7 +2,7 @@
 it gives back.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,6 +13,8 @@ from search.experiment.trial import Curve, LostNetwork
 from search.training.head_scores import HeadAnswer
 from search.training.head_shape import HeadState, HeadWeights
 from search.training.head_tasks import HeadTask
+
+CURVES = ("loss", "accuracy", "val_loss", "val_accuracy")
 
 
 class TrialFailure(Exception):
@@ -72,7 +74,13 @@ class Trainer(Protocol):
     it is kept for a checkpoint.
     """
 
-    states: dict[int, HeadState]
+    @property
+    def states(self) -> Mapping[int, HeadState]: ...
+
+    def resume(self, states: Mapping[int, HeadState], best: Mapping[int, HeadWeights]) -> None:
+        """Goes on from there. best: weights that were kept so far. Raises ValueError where either
+        is of other heads than these.
+        """
 
     def train(self, epoch: int, heads: list[int]) -> Iterator[HeadEpoch]:
         """One epoch (from 0) of these heads, in order. What is yielded may be asked for its weights
