@@ -52,12 +52,15 @@ def test_the_prefix_is_kept_and_the_record_says_up_to_where(
     assert trained[0].result.path == "prefix kept up to block6d_add (1x1x192, float16)"
 
 
-def test_training_again_gives_the_same_bits(
+def test_training_again_after_a_damaged_checkpoint_gives_the_same_bits_and_says_so(
     trained: tuple[Outcome, list[EpochReport]], folder: Path
 ) -> None:
     spec, resources = spec_of(finetune_config(folder), folder)
-    checkpoint_file(spec, resources).unlink()
+    checkpoint_file(spec, resources).write_bytes(b"none")
     again = run_trial(spec, resources)
+    (line,) = again.result.warnings
+    assert line.endswith("; the trial starts anew")
+    assert trained[0].result.warnings == ()
     assert again.result.curve == trained[0].result.curve
     kept = trained[0].predictions
     assert again.predictions is not None
