@@ -12,6 +12,7 @@ import pytest
 from search.experiment.trial import LostNetwork
 from search.training.head_shape import HeadState, HeadWeights
 from search.training.head_tasks import HeadTask
+from search.training.lost_networks import lost_text
 from search.training.progress import EpochReport
 from search.training.run_values import HeadEpoch, RunPlan, TrialFailure
 from search.training.training_run import train
@@ -195,7 +196,8 @@ def test_a_loss_that_is_no_number_ends_the_trial_and_names_the_setting(
 
 
 def test_a_network_that_diverges_is_named_and_the_others_go_on(tmp_path: Path) -> None:
-    losses, right = {(1, 2): float("nan")}, [[38, *RIGHT[0][1:]], *RIGHT[1:]]
+    losses = {(1, 2): float("nan")}
+    right = [[38, *RIGHT[0][1:]], RIGHT[1], [*RIGHT[2][:-1], 38]]
     plan, checkpoint = _plan(may_lose=True), Checkpoint(tmp_path / "a.npz")
     trained = train(_Scripted(right, losses), plan)
     assert trained.lost == (LostNetwork(head=1, why="diverged", epoch=3),)
@@ -213,10 +215,12 @@ def test_a_trial_fails_where_half_of_its_networks_diverge() -> None:
         train(_Scripted(RIGHT, losses), _plan(may_lose=True))
 
 
+# Half of forty images are right by guessing, and 32 still by luck. The last is cut.
+GUESSING = [[20, 21, 20, 20, 20, 20], [10, 20, 38, 20, 20, 20], [10, 12, 14, 16, 18, 20]]
+
+
 def test_a_network_that_only_guesses_to_its_end_is_named() -> None:
-    """Half of forty images are right by guessing, and 32 still by luck; 30 as well, but not for
-    the two that are still improving when they are cut."""
-    right = [[20, 21, 20, 20, 20, 20], [10, 20, 38, 20, 20, 20], [10, 12, 14, 16, 18, 20]]
+    right = [GUESSING[0], GUESSING[1], [*GUESSING[1][:2], 36, 37, 38, 39]]
     trained = train(_Scripted(right), _plan(may_lose=True))
     assert trained.lost == (LostNetwork(head=0, why="chance", epoch=4),)
     right[1] = right[0]
@@ -224,6 +228,38 @@ def test_a_network_that_only_guesses_to_its_end_is_named() -> None:
         train(_Scripted(right), _plan(may_lose=True))
     assert train(_Scripted(right), _plan()).lost == ()
     assert train(_Scripted(right), _plan(may_lose=True, accuracy_tells=False)).lost == ()
+
+
+def test_networks_that_max_epochs_cuts_at_chance_are_named_and_fail_no_trial() -> None:
+    """They might have learnt yet; so might those of a rung that is promoted."""
+    plan = _plan(may_lose=True)
+    first, last = (
+        LostNetwork(head=0, why="chance", epoch=4),
+        LostNetwork(head=2, why="cut", epoch=6),
+    )
+    assert train(_Scripted(GUESSING), plan).lost == (first, last)
+    assert train(_Scripted(GUESSING), replace(plan, pauses=True)).lost == (first,)
+    assert train(_Scripted(GUESSING), replace(plan, patience=None)).lost == ()
+    all_cut = train(_Scripted([GUESSING[2]] * HEADS), plan)
+    assert lost_text(all_cut.lost) == "3 cut by max_epochs at chance"
+
+
+@pytest.mark.parametrize(
+    ("right", "began", "names"),
+    [
+        ([20, 21, 20, 20, 20, 20], 0.9, "ruined"),  # and in training it was right before that
+        ([35, 21, 20, 20, 20, 20], 0.9, "ruined"),
+        ([34, 22, 22, 22, 22, 22], 0.85, None),  # it kept what it had
+        ([33, 30, 30, 30, 30, 30], 0.9, None),  # worse, and of some use
+        ([20, 21, 20, 20, 20, 20], 0.7, "chance"),  # it knew nothing before
+    ],
+)
+def test_a_network_whose_head_fine_tuning_undoes_is_named(
+    right: list[int], began: float, names: str | None
+) -> None:
+    plan = _plan(may_lose=True, began=(began, 0.5, 0.5))
+    lost = train(_Scripted([right, GUESSING[1], GUESSING[1]]), plan).lost
+    assert [each.why for each in lost] == ([names] if names else [])
 
 
 def test_reports_are_counted_on_over_the_phases_before() -> None:

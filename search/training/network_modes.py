@@ -47,7 +47,7 @@ def train_finetune(trial: LoadedTrial) -> Trained:
     def start(head: int) -> Live:
         return network.start(first.weights[head], trial.tasks[head].seed)
 
-    phase = _second_phase(trial, len(first.curve.loss))
+    phase = replace(_second_phase(trial, len(first.curve.loss)), began=_reached(trial, first))
     second, validation_hash = train_phase(trial, network, start, way.feed, phase)
     return Trained(
         heads=_joined(first, second),
@@ -71,6 +71,14 @@ def _first_phase(trial: LoadedTrial, store: FeatureStore) -> tuple[TrainedHeads,
     after = _second_phase(trial, 0).num_epochs(trial.spec.protocol)
     on_epoch = _as_first_phase(trial.on_epoch, after)
     return train_frozen_heads(trial, feed, trial.spec.protocol.head_epochs, on_epoch), feed.cost
+
+
+def _reached(trial: LoadedTrial, heads: TrainedHeads) -> tuple[float, ...]:
+    """The accuracy of each, by the weights that it has."""
+    answers = zip(trial.tasks, heads.optimistic, strict=True)
+    return tuple(
+        float((answer[0] == trial.labels[task.validate]).mean()) for task, answer in answers
+    )
 
 
 def _as_first_phase(on_epoch: OnEpoch | None, epochs_after: int) -> OnEpoch | None:

@@ -48,6 +48,7 @@ class NetworkPhase:
     """How one phase of a trial is trained. learning_rate_setting: the setting that gives the rate.
     max_epochs: of the schedule. needs_company: as in `Batching`. reported_before: epochs of the
     phases before, for whoever watches, who is told of no phase where it is the only one (is_only).
+    began: as in `RunPlan`.
     """
 
     name: str
@@ -58,6 +59,7 @@ class NetworkPhase:
     needs_company: bool = False
     reported_before: int = 0
     is_only: bool = False
+    began: tuple[float, ...] = ()
 
     def num_epochs(self, protocol: Protocol) -> int:
         """The most that are trained now: a rung goes as if there were more to come, and pauses."""
@@ -84,6 +86,8 @@ def train_phase(
         reported_before=phase.reported_before,
         drawn_by=phase.name,
         may_lose=True,
+        pauses=phase.num_epochs(protocol) < phase.max_epochs,
+        began=phase.began,
         accuracy_tells=accuracy_tells(training, protocol.objective),
     )
     schedule = Schedule(

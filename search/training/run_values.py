@@ -29,7 +29,9 @@ class RunPlan:
     not only its answers. phase: of a trial that has several, empty where there is one;
     reported_before: epochs of those before. drawn_by: what a network draws its batches by, beside
     its seed. may_lose: a head that does not train is left behind, as long as it is one of the
-    fewer; where not, the first whose loss is no number fails the trial. accuracy_tells: a head that
+    fewer; where not, the first whose loss is no number fails the trial. pauses: a rung's, which
+    goes on where it is promoted. began: each head's accuracy before, where it had learnt already.
+    accuracy_tells: a head that
     learns is right more often than always giving the most frequent class would be; not where
     classes weigh the same however few images they have.
     """
@@ -46,6 +48,8 @@ class RunPlan:
     reported_before: int = 0
     drawn_by: str = ""
     may_lose: bool = False
+    pauses: bool = False
+    began: tuple[float, ...] = ()
     accuracy_tells: bool = True
 
 

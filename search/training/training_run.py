@@ -5,11 +5,11 @@ epoch is trained is a `Trainer`'s: `heads` and `network_training`.
 
 import numpy as np
 
-from search.experiment.trial import Curve, LostNetwork
+from search.experiment.trial import Curve, Lost, LostNetwork
 from search.training.checkpoint_contents import Contents
 from search.training.head_scores import HeadAnswer, HeadScores
 from search.training.head_shape import HeadWeights
-from search.training.lost_networks import lost_networks, lost_text, only_guessed
+from search.training.lost_networks import Course, lost_text, too_many, why_lost
 from search.training.progress import EpochReport, OnEpoch
 from search.training.run_values import (
     CURVES,
@@ -129,21 +129,28 @@ class _Run:
         """Heads that did not train. Raises TrialFailure where they are half or more."""
         if not self.plan.may_lose:
             return ()
-        tasks, curves = self.plan.tasks, np.array(self.curves)
-        ended = [head for head in range(len(tasks)) if self.scores.stopped(head)]
-        guessed = {
-            head: self.scores.last_epoch(head)
-            for head in ended
-            if self.plan.accuracy_tells
-            and only_guessed(tasks[head], self.plan.labels, curves[:, head])
-        }
-        found = lost_networks({"chance": guessed, "diverged": self.diverged})
-        if 2 * len(found) >= len(tasks):
+        found = []
+        for head in range(len(self.plan.tasks)):
+            if why := self._why_lost(head):
+                epoch = self.diverged.get(head, self.scores.last_epoch(head))
+                found.append(LostNetwork(head=head, why=why, epoch=epoch + 1))
+        if too_many(found, len(self.plan.tasks)):
             raise TrialFailure(
-                f"{len(found)} of {len(tasks)} networks did not train: {lost_text(found)}; try "
-                f"another {self.plan.learning_rate_setting}, or weaker augmentation"
+                f"{len(found)} of {len(self.plan.tasks)} networks did not train: "
+                f"{lost_text(found)}; try another {self.plan.learning_rate_setting}, or weaker "
+                "augmentation"
             )
-        return found
+        return tuple(found)
+
+    def _why_lost(self, head: int) -> Lost | None:
+        plan, ended = self.plan, self.scores.stopped(head)
+        if head in self.diverged:
+            return "diverged"
+        if not plan.accuracy_tells:
+            return None
+        is_cut = not ended and plan.patience is not None and not plan.pauses
+        curve, began = np.array(self.curves)[:, head], plan.began[head] if plan.began else None
+        return why_lost(Course(plan.tasks[head], curve, ended, is_cut, began), plan.labels)
 
     def report(self) -> EpochReport:
         plan = self.plan
