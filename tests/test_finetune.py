@@ -122,6 +122,20 @@ def test_a_learning_rate_that_diverges_fails_the_trial_with_its_reason(folder: P
     assert "lower training.finetune.learning_rate" in str(outcome.result.error)
 
 
+def test_a_learning_rate_that_ruins_the_heads_fails_the_trial_with_its_reason(folder: Path) -> None:
+    """In batches so large that the first epoch's accuracy is still that of the heads."""
+    rate = {"finetune": {"from": "block7a", "learning_rate": 10.0, "max_epochs": 3}}
+    config = finetune_config(
+        folder,
+        {**rate, "max_epochs": 30, "batch_size": 128},
+        dataset={"source": "digits", "image_size": 32, "limit_per_class": 60},
+        model={"head_units": 8, "learning_rate": 0.01},
+    )
+    outcome = run_trial(*spec_of(config, folder))
+    said = "2 of 2 networks did not train: 2 ruined by fine-tuning; try another training.finetune"
+    assert said in str(outcome.result.error)
+
+
 def test_a_rung_pauses_where_the_next_goes_on(
     trained: tuple[Outcome, list[EpochReport]], folder: Path
 ) -> None:
