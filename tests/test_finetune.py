@@ -52,12 +52,15 @@ def test_the_prefix_is_kept_and_the_record_says_up_to_where(
     assert trained[0].result.path == "prefix kept up to block6d_add (1x1x192, float16)"
 
 
-def test_training_again_gives_the_same_bits(
+def test_training_again_after_a_damaged_checkpoint_gives_the_same_bits_and_says_so(
     trained: tuple[Outcome, list[EpochReport]], folder: Path
 ) -> None:
     spec, resources = spec_of(finetune_config(folder), folder)
-    checkpoint_file(spec, resources).unlink()
+    checkpoint_file(spec, resources).write_bytes(b"none")
     again = run_trial(spec, resources)
+    (line,) = again.result.warnings
+    assert line.endswith("; the trial starts anew")
+    assert trained[0].result.warnings == ()
     assert again.result.curve == trained[0].result.curve
     kept = trained[0].predictions
     assert again.predictions is not None
@@ -117,6 +120,20 @@ def test_a_learning_rate_that_diverges_fails_the_trial_with_its_reason(folder: P
     assert outcome.result.status == "failed"
     assert "of phase finetune" in str(outcome.result.error)
     assert "lower training.finetune.learning_rate" in str(outcome.result.error)
+
+
+def test_a_learning_rate_that_ruins_the_heads_fails_the_trial_with_its_reason(folder: Path) -> None:
+    """In batches so large that the first epoch's accuracy is still that of the heads."""
+    rate = {"finetune": {"from": "block7a", "learning_rate": 10.0, "max_epochs": 3}}
+    config = finetune_config(
+        folder,
+        {**rate, "max_epochs": 30, "batch_size": 128},
+        dataset={"source": "digits", "image_size": 32, "limit_per_class": 60},
+        model={"head_units": 8, "learning_rate": 0.01},
+    )
+    outcome = run_trial(*spec_of(config, folder))
+    said = "2 of 2 networks did not train: 2 ruined by fine-tuning; try another training.finetune"
+    assert said in str(outcome.result.error)
 
 
 def test_a_rung_pauses_where_the_next_goes_on(

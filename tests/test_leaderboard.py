@@ -10,7 +10,7 @@ from states import make_state
 from search.journal.events import DatasetSummary
 from search.journal.state import SearchState
 from search.report.trial_facts import num_scored
-from search.report.trial_tables import trials_csv, write_trials
+from search.report.trial_tables import trial_table, trials_csv, write_trials
 from search.report.view import SearchView
 
 FIXED_COLUMNS = (
@@ -97,6 +97,13 @@ def test_a_failed_trial_has_a_row_and_no_numbers() -> None:
 
 def test_a_running_trial_has_a_row() -> None:
     assert leaderboard(make_state(running=(8,))).set_index("trial").loc[8, "status"] == "running"
+
+
+def test_no_trial_runs_once_the_search_has_stopped() -> None:
+    ended = make_state("search", running=(8,)).model_copy(update={"stopped": "nan"})
+    assert leaderboard(ended).set_index("trial").loc[8, "status"] == "not finished"
+    table = trial_table(SearchView(ended))
+    assert table.rows[8][table.headings.index("status")].text == "not finished"
 
 
 def test_settings_are_written_as_in_the_experiment_file(finished: SearchState) -> None:

@@ -97,6 +97,23 @@ def test_a_head_that_learns_no_more_stops_after_its_patience(tmp_path: Path) -> 
     assert trained.cut_by_max_epochs == (False,)
 
 
+@pytest.mark.parametrize("kind", ["state", "best"])
+def test_a_checkpoint_of_another_network_is_begun_anew(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, kind: str
+) -> None:
+    first, _ = _train(tmp_path)
+    checkpoint = Checkpoint(tmp_path / "checkpoint.npz")
+    kept = checkpoint.load()
+    assert kept is not None
+    assert _train(tmp_path)[0].curve == first.curve
+    assert not caplog.records
+    checkpoint.save({**kept, f"{kind}/0/0": np.zeros((2, 2), np.float32)})
+    again, _ = _train(tmp_path)
+    (line,) = [record.message for record in caplog.records]
+    assert "is of another kind (its " in line
+    assert again.curve == first.curve
+
+
 def test_every_step_is_given_the_schedule_s_rate(tmp_path: Path) -> None:
     _, network = _train(tmp_path, _Listening)
     steps = 12 // BATCH

@@ -17,10 +17,11 @@ from search.driver.code_files import code_of
 from search.driver.experiment_file import load_config
 from search.driver.prepare import prepare, resources_of
 from search.experiment.settings import ModelSettings
+from search.experiment.trial import LostNetwork
 from search.training.fit_mode import train_fit
 from search.training.own_fit import ACCURACIES
 from search.training.own_model_check import check_own_model
-from search.training.run_values import TrainedHeads
+from search.training.run_values import TrainedHeads, TrialFailure
 from search.training.training_mode import load_trial
 
 BUILD = """import keras
@@ -75,11 +76,15 @@ def _tried(folder: Path, code: str, name: str = "Mine", is_weighted: bool = Fals
         check_own_model(ModelSettings(build=build), 10, 8, is_weighted)
 
 
-def _trained(folder: Path, code: str, name: str = "Mine", **training: Any) -> TrainedHeads:
-    """Without augmentation, one fold, one seed."""
+def _trained(
+    folder: Path, code: str, name: str = "Mine", num_seeds: int = 1, **training: Any
+) -> TrainedHeads:
+    """Without augmentation, one fold."""
     with _at_hand(folder, code, name, **training) as config:
         resources = resources_of(config, folder / "run")
         spec = prepare(config, resources).specs.baseline()
+        seeds = {"head_seeds": tuple(range(1, num_seeds + 1))}
+        spec = spec.model_copy(update={"protocol": spec.protocol.model_copy(update=seeds)})
         return train_fit(load_trial(spec, resources)).heads
 
 
@@ -286,6 +291,46 @@ def test_one_name_of_two_ranges_is_refused(tmp_path: Path) -> None:
         pass
     with _at_hand(tmp_path, _code(first=CONDITIONS.format(low=1e-4).strip()), "build") as config:
         assert "hyperparameters.rate" in config.space.dimensions
+
+
+SPOILT = """
+    def fit(self, hp, model, *args, callbacks, **kwargs):
+        fits.append(model)
+
+        def spoil(epoch, logs):
+            if epoch == {epoch} and len(fits) in {which}:
+                model.set_weights([weight * float("nan") for weight in model.get_weights()])
+
+        first = keras.callbacks.LambdaCallback(on_epoch_end=spoil)
+        for _ in range({calls}):
+            model.fit(*args, callbacks=[first, *callbacks], **kwargs)
+"""
+
+
+@pytest.mark.parametrize("calls", [1, 2])
+def test_one_model_of_several_that_diverges_is_named(tmp_path: Path, calls: int) -> None:
+    code = _code(SPOILT.format(epoch=1, which=(2,), calls=calls), before="fits = []\n")
+    trained = _trained(tmp_path, code, num_seeds=3, max_epochs=2, patience=8, batch_size=64)
+    assert trained.lost == (LostNetwork(head=1, why="diverged", epoch=2),)
+    assert trained.best_epochs[1] == 1
+    assert not trained.cut_by_max_epochs[1]
+    assert np.isfinite(list(trained.curve.values.values())).all()
+
+
+@pytest.mark.parametrize(("epoch", "which"), [(0, (1,)), (1, (1, 2))])
+def test_a_trial_of_models_fails_where_half_diverge_or_one_at_once(
+    tmp_path: Path, epoch: int, which: tuple[int, ...]
+) -> None:
+    code = _code(SPOILT.format(epoch=epoch, which=which, calls=1), before="fits = []\n")
+    said = f"loss of the model became nan in epoch {epoch + 1}; lower its learning rate"
+    with pytest.raises(TrialFailure, match=said):
+        _trained(tmp_path, code, num_seeds=3, max_epochs=2, patience=8, batch_size=64)
+
+
+def test_a_model_that_max_epochs_cuts_at_chance_is_named(tmp_path: Path) -> None:
+    code = _code().replace('"adam"', "keras.optimizers.SGD(0.0)")
+    trained = _trained(tmp_path, code, max_epochs=2, patience=8)
+    assert trained.lost == (LostNetwork(head=0, why="cut", epoch=2),)
 
 
 def test_a_loop_that_tells_no_loss_has_one_in_its_curve(tmp_path: Path) -> None:

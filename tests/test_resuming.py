@@ -134,10 +134,39 @@ def test_a_baseline_that_always_fails_is_tried_so_often_and_again_once_a_limit_i
     assert any(
         "failed 4 times and is not tried again as things are: the loss" in m for m in heard.messages
     )
+    assert _ways_on(run_dir) == ["anew"] * (MOST_TRIES + 3)
     faults.mend()
     changed = config_of(cache, execution={"retries": 0})
     assert sit(changed, run_dir).outcome == "finished"
     assert_sound(run_dir)
+
+
+def _ways_on(run_dir: Path) -> list[str]:
+    return [event["way_on"] for event in events_of(run_dir) if event["type"] == "stopped"]
+
+
+def test_a_baseline_that_lacks_memory_is_to_be_mended_and_then_run_otherwise(
+    faults: Faults, cache: Path, tmp_path: Path
+) -> None:
+    config, run_dir = config_of(cache), tmp_path / "run"
+    faults.raised[BASELINE] = OUT_OF_MEMORY
+    for _ in range(MOST_TRIES + 2):
+        assert sit(config, run_dir).outcome == "failed"
+    assert _ways_on(run_dir) == ["mend"] * MOST_TRIES + ["change"] * 2
+
+
+@pytest.mark.parametrize("may_pass", [True, False])
+def test_trials_that_all_fail_are_to_be_mended_only_where_that_helps(
+    faults: Faults, cache: Path, tmp_path: Path, may_pass: bool
+) -> None:
+    for number in range(1, 5):
+        name = f"trial: setting {number}"
+        if may_pass:
+            faults.raised[name] = OUT_OF_MEMORY
+        else:
+            faults.reported[name] = "the loss is not finite at epoch 3"
+    assert sit(config_of(cache), tmp_path / "run").outcome == "failed"
+    assert _ways_on(tmp_path / "run") == ["mend" if may_pass else "anew"]
 
 
 def test_a_search_in_which_no_trial_completes_says_so_opens_no_test_set_and_goes_on(

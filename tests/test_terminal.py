@@ -51,6 +51,20 @@ def result(
     return SearchResult(run_dir=run_dir, outcome=outcome, **fields)  # type: ignore[arg-type]
 
 
+def test_what_a_trial_was_warned_of_is_said_once() -> None:
+    to, warned = console(), []
+    for record in TRIALS[:2]:
+        assert record.result is not None
+        result = record.result.model_copy(update={"warnings": ("a.npz is damaged",)})
+        warned.append(record.model_copy(update={"result": result}))
+    with Progress(to) as progress:
+        progress.phase("search", len(TRIALS))
+        tell(progress, warned)
+    lines = written(to).splitlines()
+    assert [line for line in lines if "damaged" in line] == ["warning: a.npz is damaged"]
+    assert lines.index("warning: a.npz is damaged") == 2
+
+
 def test_without_a_terminal_there_is_one_plain_line_a_trial() -> None:
     to = console()
     with Progress(to) as progress:

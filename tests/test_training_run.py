@@ -1,7 +1,7 @@
 """One run over heads, whatever they are: who is trained in which epoch, what is best, and how a run
 that was cut short goes on."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import pytest
 from search.experiment.trial import LostNetwork
 from search.training.head_shape import HeadState, HeadWeights
 from search.training.head_tasks import HeadTask
+from search.training.lost_networks import lost_text
 from search.training.progress import EpochReport
 from search.training.run_values import HeadEpoch, RunPlan, TrialFailure
 from search.training.training_run import train
@@ -47,6 +48,11 @@ class _Scripted:
 
     def weights(self, head: int) -> HeadWeights:
         return (self.last,)
+
+    def resume(self, states: Mapping[int, HeadState], best: Mapping[int, HeadWeights]) -> None:
+        if any(len(state) != 1 for state in states.values()):
+            raise ValueError("its state is of other heads")
+        self.states = dict(states)
 
     def keep(self, heads: list[int]) -> None:
         self.kept.append(heads)
@@ -118,6 +124,54 @@ def test_a_run_cut_short_goes_on_as_if_nothing_had_happened(
     np.testing.assert_array_equal(resumed.weights, whole.weights)
 
 
+def _spoilt(arrays: Mapping[str, np.ndarray], **changes: np.ndarray | None) -> dict[str, Any]:
+    """changes: `/` is spelled `_of_` in their names; None takes one away."""
+    both = {**arrays, **{name.replace("_of_", "/"): value for name, value in changes.items()}}
+    return {name: value for name, value in both.items() if value is not None}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"curves": None}, "it lacks 'curves'"),
+        ({"curves": np.zeros(())}, "len() of unsized object"),
+        ({"curves": np.zeros((3, 2, 4))}, "its curves is float64 [3, 2, 4]"),
+        ({"curves": np.zeros((3, 3, 4), "U3")}, "its curves is <U3 [3, 3, 4]"),
+        ({"diverged": None}, "it lacks 'diverged'"),
+        ({"keeps_weights": None}, "it lacks 'keeps_weights'"),
+        ({"keeps_weights": np.zeros(3)}, "The truth value of an array"),
+        ({"predicted_of_1": None}, "it lacks 'predicted/1'"),
+        ({"predicted_of_1": np.zeros((3, 7), np.int16)}, "its predicted is int16 [3, 7]"),
+        ({"log_prob_of_2": np.zeros((2, IMAGES))}, "its log_prob is float64 [2, 40]"),
+        ({"predicted_of_1": np.zeros(()), "log_prob_of_1": np.zeros(())}, "len() of unsized"),
+        ({"state_of_1_of_0": None}, "it lacks heads that still train"),
+        ({"state_of_1_of_1": np.zeros(2)}, "its state is of other heads"),
+        ({"state_of_1": np.zeros(2)}, "not enough values to unpack"),
+        ({"state_of_x_of_0": np.zeros(2)}, "invalid literal"),
+        ({"state_of_1_of_0": None, "state_of_1_of_2": np.zeros(2)}, "it lacks 0"),
+        ({"best_of_1_of_0": None}, "it lacks weights"),
+    ],
+)
+def test_a_checkpoint_of_another_kind_is_begun_anew_and_named_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, changes: dict[str, Any], said: str
+) -> None:
+    plan, checkpoint = _plan(), Checkpoint(tmp_path / "a.npz")
+    whole = train(_Scripted(RIGHT), plan)
+    train(_Scripted(RIGHT), replace(plan, num_epochs=3), checkpoint)
+    kept = checkpoint.load()
+    assert kept is not None
+    checkpoint.save(_spoilt(kept, **changes))
+    heads = _Scripted(RIGHT)
+    again = train(heads, plan, checkpoint)
+    (line,) = [record.message for record in caplog.records]
+    assert "a.npz is of another kind (" in line
+    assert said in line
+    assert line.endswith("; the trial starts anew")
+    assert min(epoch for epoch, _ in heads.trained) == 0
+    assert again.curve == whole.curve
+    np.testing.assert_array_equal(again.weights, whole.weights)
+
+
 def test_fewer_epochs_than_are_on_disk_give_what_they_gave(tmp_path: Path) -> None:
     plan = _plan(keeps_weights=False)
     checkpoint = Checkpoint(tmp_path / "a.npz")
@@ -142,7 +196,8 @@ def test_a_loss_that_is_no_number_ends_the_trial_and_names_the_setting(
 
 
 def test_a_network_that_diverges_is_named_and_the_others_go_on(tmp_path: Path) -> None:
-    losses, right = {(1, 2): float("nan")}, [[38, *RIGHT[0][1:]], *RIGHT[1:]]
+    losses = {(1, 2): float("nan")}
+    right = [[38, *RIGHT[0][1:]], RIGHT[1], [*RIGHT[2][:-1], 38]]
     plan, checkpoint = _plan(may_lose=True), Checkpoint(tmp_path / "a.npz")
     trained = train(_Scripted(right, losses), plan)
     assert trained.lost == (LostNetwork(head=1, why="diverged", epoch=3),)
@@ -160,10 +215,12 @@ def test_a_trial_fails_where_half_of_its_networks_diverge() -> None:
         train(_Scripted(RIGHT, losses), _plan(may_lose=True))
 
 
+# Half of forty images are right by guessing, and 32 still by luck. The last is cut.
+GUESSING = [[20, 21, 20, 20, 20, 20], [10, 20, 38, 20, 20, 20], [10, 12, 14, 16, 18, 20]]
+
+
 def test_a_network_that_only_guesses_to_its_end_is_named() -> None:
-    """Half of forty images are right by guessing, and 32 still by luck; 30 as well, but not for
-    the two that are still improving when they are cut."""
-    right = [[20, 21, 20, 20, 20, 20], [10, 20, 38, 20, 20, 20], [10, 12, 14, 16, 18, 20]]
+    right = [GUESSING[0], GUESSING[1], [*GUESSING[1][:2], 36, 37, 38, 39]]
     trained = train(_Scripted(right), _plan(may_lose=True))
     assert trained.lost == (LostNetwork(head=0, why="chance", epoch=4),)
     right[1] = right[0]
@@ -171,6 +228,38 @@ def test_a_network_that_only_guesses_to_its_end_is_named() -> None:
         train(_Scripted(right), _plan(may_lose=True))
     assert train(_Scripted(right), _plan()).lost == ()
     assert train(_Scripted(right), _plan(may_lose=True, accuracy_tells=False)).lost == ()
+
+
+def test_networks_that_max_epochs_cuts_at_chance_are_named_and_fail_no_trial() -> None:
+    """They might have learnt yet; so might those of a rung that is promoted."""
+    plan = _plan(may_lose=True)
+    first, last = (
+        LostNetwork(head=0, why="chance", epoch=4),
+        LostNetwork(head=2, why="cut", epoch=6),
+    )
+    assert train(_Scripted(GUESSING), plan).lost == (first, last)
+    assert train(_Scripted(GUESSING), replace(plan, pauses=True)).lost == (first,)
+    assert train(_Scripted(GUESSING), replace(plan, patience=None)).lost == ()
+    all_cut = train(_Scripted([GUESSING[2]] * HEADS), plan)
+    assert lost_text(all_cut.lost) == "3 cut by max_epochs at chance"
+
+
+@pytest.mark.parametrize(
+    ("right", "began", "names"),
+    [
+        ([20, 21, 20, 20, 20, 20], 0.9, "ruined"),  # and in training it was right before that
+        ([35, 21, 20, 20, 20, 20], 0.9, "ruined"),
+        ([34, 22, 22, 22, 22, 22], 0.85, None),  # it kept what it had
+        ([33, 30, 30, 30, 30, 30], 0.9, None),  # worse, and of some use
+        ([20, 21, 20, 20, 20, 20], 0.7, "chance"),  # it knew nothing before
+    ],
+)
+def test_a_network_whose_head_fine_tuning_undoes_is_named(
+    right: list[int], began: float, names: str | None
+) -> None:
+    plan = _plan(may_lose=True, began=(began, 0.5, 0.5))
+    lost = train(_Scripted([right, GUESSING[1], GUESSING[1]]), plan).lost
+    assert [each.why for each in lost] == ([names] if names else [])
 
 
 def test_reports_are_counted_on_over_the_phases_before() -> None:

@@ -68,10 +68,22 @@ def test_a_checkpoint_of_another_version_is_begun_anew_and_named(
     assert Checkpoint(path).load() is None
     (line,) = [record.message for record in caplog.records]
     assert line == f"{path} is another version's; the trial starts anew"
+    np.savez(path, version=np.zeros(3), trial=np.array("a"))
+    assert Checkpoint(path).load() is None
     Checkpoint(path).save({"curves": np.ones(2)})
     found = Checkpoint(path).load()
     assert found is not None
     assert found.keys() == {"curves"}
+
+
+def test_a_checkpoint_of_another_trial_is_begun_anew_and_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    Checkpoint(tmp_path / "a.npz").save({"curves": np.ones(2)})
+    path = (tmp_path / "a.npz").rename(tmp_path / "b.npz")
+    assert Checkpoint(path).load() is None
+    (line,) = [record.message for record in caplog.records]
+    assert line == f"{path} is another trial's; the trial starts anew"
 
 
 def test_a_damaged_head_is_named(tmp_path: Path) -> None:

@@ -445,6 +445,21 @@ def test_a_stopped_search_says_so_and_how_to_go_on() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("way", "said"),
+    [
+        ("mend", "3 trainings; mend that, and run it again to go on."),
+        ("change", "; change what it fails of in the section execution (trial_timeout_minutes, "),
+        ("anew", "; run again it would fail the same way: change the experiment, and run it in "),
+    ],
+)
+def test_a_search_that_could_not_go_on_says_what_is_to_be_done(way: str, said: str) -> None:
+    ended = {"stopped": "no augmentation failed: nan", "has_failed": True, "way_on": way}
+    view = SearchView(make_state("controls").model_copy(update=ended))
+    assert said in answer(view)
+    assert any("can be resumed" in line for line in notices(view)) == (way != "anew")
+
+
 def test_an_unconfirmed_best_trial_is_no_recommendation() -> None:
     assert answer(SearchView(make_state("search"))).startswith(
         "No answer yet: the search goes on before the best trial"

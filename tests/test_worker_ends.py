@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import pebble
 import pytest
 from stand_ins import engine_options as options
 from stand_ins import make_spec, run
@@ -82,6 +83,23 @@ def test_a_pool_does_not_replace_its_process() -> None:
     context.Process()
     with pytest.raises(worker_process.NotReplaced):
         context.Process()
+
+
+def test_a_worker_that_is_ended_while_it_starts_is_killed_before_its_pool_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it may find half of it gone, and writes that to the terminal."""
+    stop, alive = pebble.ProcessPool.stop, []
+
+    def look(pool: pebble.ProcessPool) -> None:
+        for process in multiprocessing.active_children():
+            process.join(5)
+            alive.append(process.is_alive())
+        stop(pool)
+
+    monkeypatch.setattr(pebble.ProcessPool, "stop", look)
+    worker_process.WorkerProcess(1, tmp_path / "worker.log", options(tmp_path)).end()
+    assert not any(alive)
 
 
 @pytest.mark.parametrize("label", ["sleep", "killed"])

@@ -30,7 +30,12 @@ Budget = Views | None  # None: all of it, where it is not shared out
 
 
 class SearchFailed(Exception):
-    """The search cannot go on: its baseline failed, or every trial does."""
+    """The search cannot go on: its baseline failed, or every trial does. may_pass: what failed it
+    can be mended; where not, it would fail the same way again."""
+
+    def __init__(self, reason: str, may_pass: bool) -> None:
+        super().__init__(reason)
+        self.may_pass = may_pass
 
 
 @dataclass(frozen=True)
@@ -73,17 +78,17 @@ class Context:
     def tell(self, number: int, baseline: int | None = None) -> TrialRecord:
         """Raises SearchFailed where the last trials all failed for one cause."""
         record = self.ledger.tell(number, baseline)
-        if record.status == "failed" and (
-            reason := failure_streak(self.ledger.last_results(number, STREAK), STREAK)
-        ):
-            raise SearchFailed(reason)
+        if record.status == "failed":
+            last = self.ledger.last_results(number, STREAK)
+            if reason := failure_streak(last, STREAK):
+                raise SearchFailed(reason, any(result.may_pass for result in last))
         return record
 
     def tell_needed(self, number: int, baseline: int | None, what: str) -> None:
         """Raises SearchFailed where a trial failed that the search cannot go on without."""
         record = self.tell(number, baseline)
         if record.status != "completed":
-            raise SearchFailed(f"{what} failed: {failure_of(record)}")
+            raise SearchFailed(f"{what} failed: {failure_of(record)}", may_pass(record))
 
 
 BASELINE_FAILED = "no augmentation, which all is compared with,"
@@ -91,6 +96,10 @@ BASELINE_FAILED = "no augmentation, which all is compared with,"
 
 def failure_of(record: TrialRecord) -> str:
     return record.result.error or "no reason was given" if record.result else "it has no result"
+
+
+def may_pass(record: TrialRecord) -> bool:
+    return record.result is not None and record.result.may_pass
 
 
 @dataclass(frozen=True)

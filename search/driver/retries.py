@@ -7,10 +7,11 @@ from pathlib import Path
 from data.messages import plural
 from search.experiment.config import ExperimentConfig
 from search.experiment.trial import TrialRecord
-from search.journal.events import Retried
+from search.journal.events import Retried, WayOn
 from search.journal.journal_file import JournalError
 from search.journal.run_dir import read_predictions
 from search.journal.state import SearchState
+from search.report.sentences import WAYS_ON
 from search.report.wording import label_text
 
 # how often a failed trial is tried again while the values that may change stay as they are
@@ -60,15 +61,23 @@ def why_again(record: TrialRecord) -> str:
     )
 
 
+def way_on(state: SearchState, may_pass: bool) -> WayOn:
+    """Of a search that could not go on. may_pass: what failed it can be mended."""
+    if not may_pass:
+        return "anew"
+    waiting = [r for r in failures(state) if r.result and r.result.may_pass]
+    tried_again = not waiting or any(state.tries.get(r.trial, 0) < MOST_TRIES for r in waiting)
+    return "mend" if tried_again else "change"
+
+
 def given_up(state: SearchState) -> list[str]:
     """A line for each failed trial that is not tried any more."""
     return [
         f"trial {r.trial} ({label_text(r)}) failed {plural(state.tries[r.trial] + 1, 'time')} and "
-        f"is not tried again as things are: {r.result.error if r.result else ''}. Change what it "
-        "fails of in the section execution (trial_timeout_minutes, workers, threads, retries, "
-        "...), and it is"
+        f"is not tried again as things are: {r.result.error}; "
+        f"{WAYS_ON['change' if r.result.may_pass else 'anew']}"
         for r in failures(state)
-        if state.tries.get(r.trial, 0) >= MOST_TRIES
+        if r.result and state.tries.get(r.trial, 0) >= MOST_TRIES
     ]
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from search.driver.algorithms import algorithm_of, budget_ladder, build_oracle
 from search.driver.looking import look_is_due, take_look
-from search.driver.phases import Budget, Context, Knowledge, SearchFailed, failure_of
+from search.driver.phases import Budget, Context, Knowledge, SearchFailed, failure_of, may_pass
 
 if TYPE_CHECKING:
     import keras_tuner
@@ -36,15 +36,17 @@ def run_trials(context: Context, known: Knowledge) -> Knowledge:
     if any(record.status == "completed" for record in records):
         return known
     hours = context.config.search.max_hours
+    may_mend = any(map(may_pass, records))
     if records:
         why = f"the last one failed: {failure_of(records[-1])}"
     elif context.out_of_time(0):
         why = (
             f"search.max_hours ({hours}) left no time for one; raise it, or write null for no limit"
         )
+        may_mend = True
     else:
         why = "there was nothing to try"
-    raise SearchFailed(f"no trial completed: {why}")
+    raise SearchFailed(f"no trial completed: {why}", may_mend)
 
 
 class AskAndTell:

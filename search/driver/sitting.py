@@ -16,9 +16,11 @@ from search.driver.ledger import Stopped
 from search.driver.looking import looks_declared
 from search.driver.phases import Context, Knowledge, SearchFailed
 from search.driver.prepare import Prepared
+from search.driver.retries import way_on
 from search.evidence.findings import Evidence, LeakDemo, TestResult
 from search.execution.engine import Engine
 from search.execution.failures import in_a_line
+from search.journal.events import WayOn
 from search.journal.journal_file import JournalError
 from search.journal.lock import LockedError
 from search.journal.state import EventLog, SearchState
@@ -102,6 +104,7 @@ def ended(search: Callable[[], None], log: EventLog, engine: Engine) -> Ending:
     nowhere else. What still runs is cancelled at once. Raises nothing."""
     events = log.num_events
     outcome: SittingOutcome = "failed"
+    way: WayOn = "mend"
     error: BaseException | None = None
     try:
         search()
@@ -110,7 +113,7 @@ def ended(search: Callable[[], None], log: EventLog, engine: Engine) -> Ending:
     except Stopped:
         outcome, reason = "stopped", "asked to stop"
     except SearchFailed as failure:  # no trial completed, or none can be compared with anything
-        reason = redacted_here(str(failure))
+        reason, way = redacted_here(str(failure)), way_on(log.state, failure.may_pass)
     except KeyboardInterrupt as pressed:
         outcome, reason, error = "stopped", "interrupted", pressed
     except BaseException as raised:
@@ -118,7 +121,7 @@ def ended(search: Callable[[], None], log: EventLog, engine: Engine) -> Ending:
     finally:
         engine.cancel_running()
     is_ours = log.num_events > events and not isinstance(error, LockedError)
-    state = _stopped(log, reason, outcome == "failed") if is_ours else log.state
+    state = _stopped(log, reason, outcome == "failed", way) if is_ours else log.state
     return Ending(outcome, state, is_ours, reason, error)
 
 
@@ -139,10 +142,11 @@ def cut_off(state: SearchState) -> str | None:
     )
 
 
-def _stopped(log: EventLog, reason: str, failed: bool) -> SearchState:
+def _stopped(log: EventLog, reason: str, failed: bool, way: WayOn) -> SearchState:
     """The state once the journal says why; where the disk refuses the journal too, it says so
     itself, for the page and the tracker."""
     with contextlib.suppress(StorageError, JournalError):
-        log.append("stopped", reason=reason, failed=failed)
+        log.append("stopped", reason=reason, failed=failed, way_on=way)
         return log.state
-    return log.state.model_copy(update={"stopped": reason, "has_failed": failed})
+    update = {"stopped": reason, "has_failed": failed, "way_on": way}
+    return log.state.model_copy(update=update)

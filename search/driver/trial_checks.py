@@ -20,6 +20,7 @@ from search.experiment.settings import MOST_EPOCHS
 from search.experiment.trial import TrialRecord, TrialResult
 from search.journal.events import LATEST, Retried, Told
 from search.journal.journal_file import Event
+from search.training.lost_networks import too_many
 
 MOST_TRAINED = 2 * MOST_EPOCHS  # both phases of fine-tuning
 
@@ -136,7 +137,8 @@ def _check_result(result: TrialResult) -> None:
     lost = {each.head for each in result.lost}
     need(
         len(lost) == len(result.lost)
-        and (not lost or 2 * len(lost) < result.num_heads > max(lost))
+        and (not lost or result.num_heads > max(lost))
+        and not (lost and too_many(result.lost, result.num_heads))
         and all(each.epoch <= MOST_TRAINED for each in result.lost),
         "lost holds no networks of the trial, or half of them",
     )

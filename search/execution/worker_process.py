@@ -109,13 +109,18 @@ class OneProcess:
 
     def __init__(self) -> None:
         self._context = OwnContext()
-        self._is_used = False
+        self._process: _WorkerProcess | None = None
 
     def Process(self, *arguments: Any, **named: Any) -> Any:
-        if self._is_used:
+        if self._process is not None:
             raise NotReplaced("a worker process is not replaced within its pool")
-        self._is_used = True
-        return self._context.Process(*arguments, **named)
+        self._process = self._context.Process(*arguments, **named)
+        return self._process
+
+    def kill(self) -> None:
+        """To be called before its pool is thrown away, for the same reason."""
+        if self._process is not None and self._process.pid is not None:
+            self._process.kill()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._context, name)
@@ -162,6 +167,7 @@ class WorkerProcess:
                 )
             undo.callback(self._temporary.cleanup)
             _keep_signals_from_workers()
+            self._process = OneProcess()
             self._pool = pebble.ProcessPool(
                 max_workers=1,
                 initializer=worker.start,
@@ -169,10 +175,11 @@ class WorkerProcess:
                     *(log, options.resources, os.getpid(), self._reports.writer),
                     Path(self._temporary.name),
                 ),
-                context=OneProcess(),
+                context=self._process,
             )
             undo.callback(self._pool.join)
             undo.callback(self._pool.stop)
+            undo.callback(self._process.kill)
             self._warming = self._pool.schedule(
                 worker.warm, args=(number, options.run.__module__, options.warm_imports)
             )
@@ -218,10 +225,8 @@ class WorkerProcess:
 
     def end(self) -> None:
         """Kills the process and returns when it is gone."""
+        self._process.kill()
         self._pool.stop()
-        for process in multiprocessing.active_children():
-            if process.pid == self._pid:
-                process.kill()
         self._pool.join()
         self._reports.close()
         self._temporary.cleanup()

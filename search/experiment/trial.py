@@ -32,6 +32,7 @@ STREAMS: dict[Kind, Part] = {
 }
 Status = Literal["completed", "failed"]
 FeatureDtype = Literal["float32", "float16"]
+Lost = Literal["chance", "cut", "ruined", "diverged"]
 
 
 class Protocol(Frozen):
@@ -164,11 +165,13 @@ class Probe(Frozen):
 
 
 class LostNetwork(Frozen):
-    """A network that did not train. head: its place among the trial's. epoch: the one whose loss
-    was no number, or the last of one that was never better than guessing."""
+    """A network that did not train. head: its place among the trial's. why: its loss became no
+    number; it never was better than guessing, to its own end or until max_epochs cut it; or
+    fine-tuning undid what its head had learnt. epoch: the one whose loss was no number, or its
+    last."""
 
     head: Annotated[int, Field(ge=0)]
-    why: Literal["diverged", "chance"]
+    why: Lost
     epoch: Annotated[int, Field(ge=1)]
 
 
@@ -179,12 +182,13 @@ class TrialResult(Frozen):
     (honest); a mean over seeds. optimistic_metrics: the same where each head's best epoch was
     chosen on the very images scored, as scripts report it. best_epochs: an epoch (from 1, counted
     on over the phases) a head, folds fastest. head_best_epochs: of a trial in two phases, the same
-    of the first. lost: networks that did not train, fewer than half.
+    of the first. lost: networks that did not train; beside those that were cut, fewer than half.
     num_independent: where images come in groups, how many without would tell the accuracy as well.
     validation_hash: of the clean
     validation pixels, before and after. path: how images came to what trains, where there was a
     choice. may_pass: of a failed trial: memory, time, a file or a machine failed it, and it may
-    succeed once that is mended.
+    succeed once that is mended. warnings: of what changed no number (a damaged checkpoint, too
+    little memory), a line each.
     """
 
     status: Status
@@ -206,6 +210,7 @@ class TrialResult(Frozen):
     probes: tuple[Probe, ...] = ()
     error: str | None = None
     may_pass: bool = False
+    warnings: tuple[str, ...] = ()
     traceback: str | None = None
     log_path: str | None = None
 

@@ -5,7 +5,7 @@ it does to the state of a search. The state itself is `state`; an event's line `
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, model_validator
 
@@ -17,6 +17,8 @@ from search.experiment.settings import Frozen
 from search.experiment.trial import Effect, TrialRecord, TrialResult
 from search.journal.journal_file import JOURNAL_FORMAT, JournalError
 
+# after a search could not go on: mend what failed it, change how it is run, or begin anew
+WayOn = Literal["mend", "change", "anew"]
 LATEST = (
     1e11  # seconds since 1970, in the year 5138: what is later is no time, and no duration either
 )
@@ -182,13 +184,14 @@ class OutOfTime(Payload):
 
 
 class StoppedEvent(Payload):
-    """failed: nobody asked for it."""
+    """failed: nobody asked for it. way_on: what is to be done then."""
 
     reason: str
     failed: bool = False
+    way_on: WayOn = "mend"
 
     def fold(self, draft: Draft) -> None:
-        draft.fields |= {"stopped": self.reason, "has_failed": self.failed}
+        draft.fields |= {"stopped": self.reason, "has_failed": self.failed, "way_on": self.way_on}
 
 
 class Resumed(Payload):

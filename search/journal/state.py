@@ -14,7 +14,7 @@ from data.messages import escaped
 from search.evidence.findings import Evidence, LeakDemo, TestResult
 from search.experiment.settings import Frozen
 from search.experiment.trial import Probe, TrialRecord
-from search.journal.events import EVENTS, Draft, Opened, Payload
+from search.journal.events import EVENTS, Draft, Opened, Payload, WayOn
 from search.journal.journal_file import Journal, JournalError, require_format
 
 
@@ -46,7 +46,8 @@ class Cost(Frozen):
 class SearchState(Frozen):
     """Everything known of a search at some moment. `records` are in the order of their numbers.
 
-    stopped: why the last sitting ended before the search did; has_failed: nobody asked for that.
+    stopped: why the last sitting ended before the search did; has_failed: nobody asked for that;
+    way_on: what is to be done then.
     tries: how often each failed trial was tried again in the surroundings it has now.
     """
 
@@ -58,6 +59,7 @@ class SearchState(Frozen):
     cut_after: int | None = None  # trials asked for when the time ran out
     stopped: str | None = None
     has_failed: bool = False
+    way_on: WayOn = "mend"
     tries: dict[int, int] = {}
     finished_at: float | None = None
     is_shown: bool = (

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from data.messages import plural
 from search.evidence.answer import Answer, Estimate, Size, VerdictWord
 from search.report.claim_view import Judged, WholeSetting
+from search.report.sentences import way_on_text
 from search.report.strength_ranges import is_measured, is_within, range_text
 from search.report.view import SearchView
 from search.report.wording import beside_text, effect_text, estimate_text, size_text, strength_text
@@ -240,8 +241,7 @@ def _no_answer_yet(view: SearchView) -> str:
         )
     done = plural(sum(r.status == "completed" for r in view.records), "training")
     if view.stopped:
-        mended = "mend that, and " if view.status == "failed" else ""
-        return f"No answer yet: {_stop_text(view)} after {done}; {mended}run it again to go on."
+        return f"No answer yet: {_stop_text(view)} after {done}; {way_on_text(view)}."
     return f"No answer yet: the search is under way, with {done} completed."
 
 

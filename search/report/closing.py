@@ -12,6 +12,7 @@ from search.journal.journal_file import FRESH
 from search.report.answer import answer, beside_answer, with_answer
 from search.report.contact_sheet import WINNER_SHEET
 from search.report.dashboard import read_dashboard
+from search.report.sentences import way_on_text
 from search.report.table_model import Table
 from search.report.tables import leak_table, verdict_table
 from search.report.terminal import is_plain, print_line
@@ -47,9 +48,9 @@ def print_closing(result: "SearchResult", console: "Console") -> None:
     print_line(console, text)
     for line in (*with_answer(view), *beside_answer(view)):
         print_line(console, line)
-    if result.outcome in ("stopped", "failed") and "run it again" not in text:
+    if result.outcome in ("stopped", "failed") and (way := way_on_text(view)) not in text:
         what = "was stopped" if result.outcome == "stopped" else "could not go on"
-        print_line(console, f"The search {what} ({result.reason}); run it again to go on.")
+        print_line(console, f"The search {what} ({result.reason}); {way}.")
     if view.judged:
         print_line(console, "")
         doubtful = {judged.name for judged in view.judged if judged.doubts}

@@ -91,6 +91,11 @@ class RecordView:
         state = self.state
         return "unfinished" if not state.stopped else "failed" if state.has_failed else "stopped"
 
+    def status_of(self, record: TrialRecord) -> str:
+        """As the record has it, but that nothing runs once a sitting has ended."""
+        has_ended = self.state.stopped is not None and record.result is None
+        return "not finished" if has_ended else record.status
+
     def section(self, name: str) -> Mapping[str, Any]:
         """A section of the experiment file, every default filled in."""
         return (self.opened.config.get(name) or {}) if self.opened else {}

@@ -9,6 +9,8 @@ from data.messages import plural
 from search.evidence.answer import Estimate
 from search.experiment.precisions import Part, Precision
 from search.experiment.trial import TrialRecord
+from search.journal.events import WayOn
+from search.journal.journal_file import FRESH
 from search.report.view import EXPECTED_BEST, SearchView
 from search.report.wording import (
     effect_text,
@@ -51,6 +53,22 @@ def _which(baseline: TrialRecord | None) -> str:
     return f" ({number_text(baseline.trial)}, {phase})"
 
 
+WAYS_ON: dict[WayOn, str] = {
+    "mend": "mend that, and run it again to go on",
+    "change": "change what it fails of in the section execution (trial_timeout_minutes, workers, "
+    "threads, retries, ...), and run it again to go on",
+    "anew": "run again it would fail the same way: change the experiment, and run it in another "
+    f"--run-dir or with {FRESH}; a search that goes on may change only execution, tracking, "
+    "search.max_hours and, with --code-changed, code of your own",
+}
+
+
+def way_on_text(view: SearchView) -> str:
+    """What is to be done with a search that was stopped, or could not go on."""
+    failed = view.status == "failed"
+    return WAYS_ON[view.state.way_on] if failed else "run it again to go on"
+
+
 def notices(view: SearchView) -> list[str]:
     """What a reader must know before trusting the page: what failed, what was stopped, what is not
     there."""
@@ -61,9 +79,9 @@ def _unfinished(view: SearchView) -> list[str]:
     said = []
     if view.status in ("stopped", "failed"):
         what = "could not go on" if view.status == "failed" else "was stopped"
+        resumed = " and can be resumed" if view.state.way_on != "anew" else ""
         said.append(
-            f"This search {what} ({view.stopped}) and can be resumed; the page shows what it knew "
-            "then."
+            f"This search {what} ({view.stopped}){resumed}; the page shows what it knew then."
         )
     elif not view.is_finished:
         said.append("This search has not ended; the page shows what it knows so far.")

@@ -82,7 +82,7 @@ def _trial(record: TrialRecord, view: SearchView) -> dict[str, Any]:
     return {
         "trial": record.trial,
         "label": label_text(record),
-        "status": record.status,
+        "status": view.status_of(record),
         "settings": record.settings,
         "score": record.result.score if record.result else None,
         "accuracy_ci": list(accuracy[1]) if accuracy else None,

@@ -5,7 +5,7 @@ nothing. What is printed at the end is `closing`.
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from data.messages import plural
@@ -60,6 +60,7 @@ class Progress:
         self._opened = clock()
         self._phase, self._total, self._told = "", 0, 0
         self._running: dict[int, TrialRecord] = {}
+        self._warned: set[str] = set()
         self._spoke = clock()
 
     def __enter__(self) -> "Progress":
@@ -133,9 +134,18 @@ class Progress:
         if trained is not None or record.duplicate_of is not None:
             count = f"{self._told}/{self._total}" if self._total else str(self._told)
             self.message(f"{self._phase} {count}  {_outcome(record)}{self._suffix()}")
+        if trained is not None and record.result is not None:
+            self._warn(record.result.warnings)
         if self._bars is not None:
             self._bars.told(self._told, self._time_left())
             self._show_running()
+
+    def _warn(self, lines: Iterable[str]) -> None:
+        """Each once: the next trial may meet the same."""
+        for line in lines:
+            if line not in self._warned:
+                self.message(f"warning: {line}")
+            self._warned.add(line)
 
     def message(self, text: str) -> None:
         self._spoke = self._clock()

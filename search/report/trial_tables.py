@@ -43,7 +43,7 @@ def trial_table(view: SearchView) -> Table:
         # the rung that a trial stands on: its views and, where rungs differ in them, its epochs
         Column[TrialRecord]("views", lambda r: str(r.spec.protocol.views)),
         *([Column[TrialRecord]("epochs given", lambda r: str(budget_of(r.spec)))] * rung_epochs),
-        *_spent_columns(),
+        *_spent_columns(view),
     )
     return Table.of("All trials", columns, kept, len(records) - len(kept))
 
@@ -112,7 +112,7 @@ def _plain_text(name: str, value: Any) -> str:
     return value_text(value)
 
 
-def _spent_columns() -> Iterator[Column[TrialRecord]]:
+def _spent_columns(view: SearchView) -> Iterator[Column[TrialRecord]]:
     def epoch(record: TrialRecord) -> str:
         found = best_epoch(record)
         return "" if found is None else str(found)
@@ -129,7 +129,7 @@ def _spent_columns() -> Iterator[Column[TrialRecord]]:
 
     def status(record: TrialRecord) -> str:
         source = record.duplicate_of
-        return record.status if source is None else f"same as {number_text(source)}"
+        return view.status_of(record) if source is None else f"same as {number_text(source)}"
 
     yield Column("epoch", epoch)
     yield Column("cut", cut)
@@ -147,7 +147,7 @@ def trials_csv(view: SearchView) -> str:
     simultaneous interval, of all trainings together, where the trial stands for a claim. best_epoch
     is the median over the trial's heads. A setting that a trial does not have is empty.
     """
-    fixed = (*_csv_columns(), *_csv_claims(view))
+    fixed = (*_csv_columns(view), *_csv_claims(view))
     names = {column.header for column in fixed}
     settings = [_csv_setting(name) for name in view.setting_names if name not in names]
     return as_csv(Table.of("trials.csv", (*fixed, *settings), view.in_tables))
@@ -161,10 +161,10 @@ def write_trials(view: SearchView, run_dir: Path) -> Path:
     return path
 
 
-def _csv_columns() -> Iterator[Column[TrialRecord]]:
+def _csv_columns(view: SearchView) -> Iterator[Column[TrialRecord]]:
     yield Column("trial", lambda record: str(record.trial))
     yield Column("kind", lambda record: record.kind)
-    yield Column("status", lambda record: record.status)
+    yield Column("status", view.status_of)
     yield Column("score", lambda record: _decimal(record.result.score if record.result else None))
     yield Column("delta", lambda record: _decimal(record.effect.delta if record.effect else None))
     yield Column("ci_low", lambda record: _decimal(record.effect.ci_low if record.effect else None))

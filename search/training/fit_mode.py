@@ -12,32 +12,32 @@ import numpy as np
 
 from data.errors import UserError
 from search.experiment.settings import ModelSettings, Settings, TrainingSettings
-from search.experiment.trial import Curve, LostNetwork
+from search.experiment.trial import Curve, Lost, LostNetwork
 from search.training.head_scores import HeadScores
 from search.training.head_shape import HeadWeights
 from search.training.head_tasks import HeadTask
-from search.training.lost_networks import accuracy_tells, lost_networks, lost_text, only_guessed
+from search.training.lost_networks import Course, accuracy_tells, lost_text, too_many, why_lost
 from search.training.own_call import call_fit, unheard
 from search.training.own_fit import SCORING_BATCH, OwnFit
 from search.training.own_model import build_own, naming_values
 from search.training.own_outputs import outputs_of
 from search.training.pictures import digest_of
-from search.training.run_values import TrainedHeads, TrialFailure
+from search.training.run_values import CURVES, TrainedHeads, TrialFailure
 from search.training.training_mode import LoadedTrial, Mode, Trained, refuse_clean_throughout
-from search.training.training_run import CURVES
 
 if TYPE_CHECKING:
     import keras
 
 
 def train_fit(trial: LoadedTrial) -> Trained:
-    """Raises TrialFailure where a loss is not finite, UserError, with file and line, for what own
-    code raises."""
+    """Raises TrialFailure where half of the models or more do not train, UserError, with file and
+    line, for what own code raises."""
     rows = np.unique(np.concatenate([task.validate for task in trial.tasks]))
     before = digest_of(trial.scored.batches(rows, SCORING_BATCH))
     fits: list[OwnFit] = []
     for task in trial.tasks:
         fits.append(_trained(trial, task))
+        _need_others(trial, fits)
         for fit in fits:  # one model is enough to put any weights in
             fit.model = fits[-1].model
     answering = fits[-1]
@@ -57,6 +57,13 @@ def train_fit(trial: LoadedTrial) -> Trained:
         validation_hash=(before, digest_of(trial.scored.batches(rows, SCORING_BATCH))),
         path="own model, trained by Keras's fit",
     )
+
+
+def _need_others(trial: LoadedTrial, fits: Sequence[OwnFit]) -> None:
+    """Raises TrialFailure as soon as half of all have diverged."""
+    diverged = [fit.diverged for fit in fits if fit.diverged is not None]
+    if 2 * len(diverged) >= len(trial.tasks):
+        raise diverged[-1]
 
 
 def _trained(trial: LoadedTrial, task: HeadTask) -> OwnFit:
@@ -92,21 +99,29 @@ def _together(trial: LoadedTrial, fits: Sequence[OwnFit]) -> TrainedHeads:
 
 
 def _lost(trial: LoadedTrial, fits: Sequence[OwnFit]) -> tuple[LostNetwork, ...]:
-    """Models that never left chance. Raises TrialFailure where they are half or more."""
-    if not accuracy_tells(trial.spec.settings.training, trial.spec.protocol.objective):
-        return ()
-    guessed = {
-        number: fit.scores.last_epoch(0)
+    """Models that did not train. Raises TrialFailure where they are half or more."""
+    found = [
+        LostNetwork(head=number, why=why, epoch=len(fit.curve) + (why == "diverged"))
         for number, fit in enumerate(fits)
-        if fit.scores.stopped(0) and only_guessed(fit.task, trial.labels, np.array(fit.curve))
-    }
-    found = lost_networks({"chance": guessed})
-    if 2 * len(found) >= len(fits):
+        if (why := _why_lost(trial, fit))
+    ]
+    if too_many(found, len(fits)):
         raise TrialFailure(
             f"{len(found)} of {len(fits)} models did not train: {lost_text(found)}; see the "
             "learning rate and the scaling of yours, or try weaker augmentation"
         )
-    return found
+    return tuple(found)
+
+
+def _why_lost(trial: LoadedTrial, fit: OwnFit) -> Lost | None:
+    training, protocol = trial.spec.settings.training, trial.spec.protocol
+    if fit.diverged is not None:
+        return "diverged"
+    if not accuracy_tells(training, protocol.objective):
+        return None
+    is_cut = fit.is_cut and fit.epochs == training.max_epochs and protocol.epochs is None
+    course = Course(fit.task, np.array(fit.curve), fit.scores.stopped(0), is_cut)
+    return why_lost(course, trial.labels)
 
 
 def _forget_nothing(trial: LoadedTrial) -> None:

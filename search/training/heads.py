@@ -6,7 +6,7 @@ its own task and seed. The stack itself (variables, one training step) is `head_
 and what is best, `training_run`; where features come from, `pictures` and `features.store`.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -97,7 +97,6 @@ class StackedHeads:
     def __init__(
         self, plan: HeadPlan, lanes: "Lanes", view_of_epoch: FeaturesOf, scored: FeatureRows
     ) -> None:
-        self.states: dict[int, HeadState] = {}
         self._plan, self._lanes, self._view_of_epoch, self._scored = (
             plan,
             lanes,
@@ -105,6 +104,13 @@ class StackedHeads:
             scored,
         )
         self._active = list(range(len(plan.tasks)))
+
+    @property
+    def states(self) -> dict[int, HeadState]:
+        return {}
+
+    def resume(self, states: Mapping[int, HeadState], best: Mapping[int, HeadWeights]) -> None:
+        raise ValueError("stacked heads keep nothing to go on from")
 
     def train(self, epoch: int, heads: list[int]) -> Iterator[HeadEpoch]:
         loss, accuracy = self._train(epoch)

@@ -1,20 +1,23 @@
-"""Networks that do not train: their loss becomes no number, or they never do better than guessing.
+"""Networks that do not train: their loss becomes no number, they never do better than guessing, or
+fine-tuning undoes what their heads had learnt.
 One such among several says nothing of the setting, and is named instead of being taken for it.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Literal
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from search.experiment.objectives import OBJECTIVES, Objective
 from search.experiment.settings import TrainingSettings
-from search.experiment.trial import LostNetwork
+from search.experiment.trial import Lost, LostNetwork
 from search.training.head_tasks import HeadTask
 
 MOST_LUCK = 4.0  # standard errors: the best of a hundred epochs is within 3
-WORDS: dict[Literal["chance", "diverged"], str] = {
+WORDS: dict[Lost, str] = {
     "chance": "never left chance",
+    "cut": "cut by max_epochs at chance",
+    "ruined": "ruined by fine-tuning",
     "diverged": "diverged",
 }
 
@@ -25,33 +28,66 @@ def accuracy_tells(training: TrainingSettings, objective: Objective) -> bool:
     return training.class_weight == "none" and OBJECTIVES[objective].of_class is None
 
 
-def only_guessed(task: HeadTask, labels: np.ndarray, curve: np.ndarray) -> bool:
+@dataclass(frozen=True)
+class Course:
+    """How the training of a head went. curve: float [epochs, 4], as `Curve`. ended: `patience` did;
+    cut: max_epochs did, for good. began: its accuracy before, where it had learnt already.
+    """
+
+    task: HeadTask
+    curve: np.ndarray
+    ended: bool
+    cut: bool
+    began: float | None = None
+
+
+def why_lost(course: Course, labels: np.ndarray) -> Lost | None:
+    """None: it trained, or may yet."""
+    if not (course.ended or course.cut):
+        return None
+    if _is_ruined(course, labels):
+        return "ruined"
+    if not _only_guessed(course, labels):
+        return None
+    return "chance" if course.ended else "cut"
+
+
+def _only_guessed(course: Course, labels: np.ndarray) -> bool:
     """Whether a head was never better than always giving the most frequent class, by more than
     luck, on what it trained on nor on what it is scored on. Of very few images that is not known.
-    curve: float [epochs, 4], as `Curve`.
     """
-    reached = {"trained": curve[:, 1].max(), "scored": curve[:, 3].max()}
-    most = {"trained": most_by_guessing(labels[task.train])}
-    most["scored"] = most_by_guessing(labels[task.validate])
+    reached = {"trained": course.curve[:, 1].max(), "scored": course.curve[:, 3].max()}
+    most = {"trained": most_by_guessing(labels[course.task.train])}
+    most["scored"] = most_by_guessing(labels[course.task.validate])
     return all(reached[name] <= most[name] < 1 for name in most)
+
+
+def _is_ruined(course: Course, labels: np.ndarray) -> bool:
+    """Whether a head that had learnt was never as good again, and at its end half of what it was
+    better than guessing is gone. What it got right in training, before the first steps told, does
+    not count.
+    """
+    scored, began = course.curve[:, 3], course.began
+    known = labels[course.task.validate]
+    if began is None or began <= most_by_guessing(known) or scored.max() >= began:
+        return False
+    return bool(scored[-1] < (share_by_guessing(known) + began) / 2)
+
+
+def share_by_guessing(labels: np.ndarray) -> float:
+    return float(np.bincount(labels).max()) / len(labels)
 
 
 def most_by_guessing(labels: np.ndarray) -> float:
     """The share of right answers that giving always one class, or chance, may reach."""
-    share = float(np.bincount(labels).max()) / len(labels)
+    share = share_by_guessing(labels)
     return share + MOST_LUCK * float(np.sqrt(share * (1 - share) / len(labels)))
 
 
-def lost_networks(
-    found: Mapping[Literal["chance", "diverged"], Mapping[int, int]],
-) -> tuple[LostNetwork, ...]:
-    """found: why -> {head: its last epoch, from 0}."""
-    lost = [
-        LostNetwork(head=head, why=why, epoch=epoch + 1)
-        for why, epochs in found.items()
-        for head, epoch in epochs.items()
-    ]
-    return tuple(sorted(lost, key=lambda each: each.head))
+def too_many(lost: Sequence[LostNetwork], num_networks: int) -> bool:
+    """Whether half or more did not train, so that there is no result. Those that were cut might
+    have."""
+    return 2 * sum(each.why != "cut" for each in lost) >= num_networks
 
 
 def lost_text(lost: Sequence[LostNetwork]) -> str:

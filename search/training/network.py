@@ -96,9 +96,11 @@ class Network:
         return Live(own, others, first, second, tf.Variable(0.0))
 
     def resume(self, state: HeadState) -> Live:
-        """The network whose `state` this was."""
+        """The network whose `state` this was. Raises ValueError where it was another's."""
         import tensorflow as tf
 
+        own = [*_kinds(self._own), *((size, "f") for size in _head_sizes(self.shape))]
+        _need("state", state, [*own, *_kinds(self._moving), *own, *own, ((), "f")])
         found = [tf.Variable(value) for value in state]
         count, rest = len(self._decays), len(self._moving)
         first = count + rest
@@ -111,6 +113,11 @@ class Network:
         changed = dict(zip(map(id, (*self._own, *self._moving)), self._body_of(live), strict=True))
         body = [changed.get(id(v), v).numpy() for v in self.body.weights]
         return (*body, *(variable.numpy() for variable in live.trained[len(self._own) :]))
+
+    def need_weights(self, weights: Sequence[np.ndarray]) -> None:
+        """Raises ValueError where they are not of such a network."""
+        head = [(size, "f") for size in _head_sizes(self.shape)]
+        _need("weights", weights, [*_kinds(self.body.weights), *head])
 
     def _body_of(self, live: Live) -> list[tf.Variable]:
         return [*live.trained[: len(self._own)], *live.moving]
@@ -227,6 +234,20 @@ class Network:
             hidden = tf.nn.relu(hidden @ kernel + bias) * kept
         moved = [scope.get_current_value(variable) for variable in self._moving]
         return hidden @ head[-2] + head[-1], moved
+
+
+Kinds = list[tuple[tuple[int, ...], str]]  # shapes, and the kinds of their numbers
+
+
+def _kinds(variables: Sequence[keras.Variable]) -> Kinds:
+    return [(tuple(v.shape), np.dtype(v.dtype).kind.replace("u", "i")) for v in variables]
+
+
+def _need(what: str, arrays: Sequence[np.ndarray], kinds: Kinds) -> None:
+    # Keras has its draws counted in signed integers, `start` in others.
+    found = [(each.shape, each.dtype.kind.replace("u", "i")) for each in arrays]
+    if found != kinds:
+        raise ValueError(f"its {what} is of another network")
 
 
 def _head_sizes(shape: HeadShape) -> list[tuple[int, ...]]:

@@ -28,9 +28,8 @@ from search.training.network_training import NetworkPhase, answer_by, train_phas
 from search.training.network_variables import Live
 from search.training.pictures import AugmentedPictures, Feed, ImageFeed, StoredFeed
 from search.training.progress import EpochReport, OnEpoch
-from search.training.run_values import TrainedHeads
+from search.training.run_values import CURVES, TrainedHeads
 from search.training.training_mode import LoadedTrial, Mode, Trained, refuse_clean_throughout
-from search.training.training_run import CURVES
 
 HEAD, SECOND = "head", "finetune"  # the phases
 SCRATCH_WARMUP_EPOCHS = 1.0
@@ -48,7 +47,7 @@ def train_finetune(trial: LoadedTrial) -> Trained:
     def start(head: int) -> Live:
         return network.start(first.weights[head], trial.tasks[head].seed)
 
-    phase = _second_phase(trial, len(first.curve.loss))
+    phase = replace(_second_phase(trial, len(first.curve.loss)), began=_reached(trial, first))
     second, validation_hash = train_phase(trial, network, start, way.feed, phase)
     return Trained(
         heads=_joined(first, second),
@@ -72,6 +71,14 @@ def _first_phase(trial: LoadedTrial, store: FeatureStore) -> tuple[TrainedHeads,
     after = _second_phase(trial, 0).num_epochs(trial.spec.protocol)
     on_epoch = _as_first_phase(trial.on_epoch, after)
     return train_frozen_heads(trial, feed, trial.spec.protocol.head_epochs, on_epoch), feed.cost
+
+
+def _reached(trial: LoadedTrial, heads: TrainedHeads) -> tuple[float, ...]:
+    """The accuracy of each, by the weights that it has."""
+    answers = zip(trial.tasks, heads.optimistic, strict=True)
+    return tuple(
+        float((answer[0] == trial.labels[task.validate]).mean()) for task, answer in answers
+    )
 
 
 def _as_first_phase(on_epoch: OnEpoch | None, epochs_after: int) -> OnEpoch | None:

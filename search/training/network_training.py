@@ -8,7 +8,7 @@ is `training_run`, what a network is, `network`, and what it is fed, `pictures`.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
@@ -48,6 +48,7 @@ class NetworkPhase:
     """How one phase of a trial is trained. learning_rate_setting: the setting that gives the rate.
     max_epochs: of the schedule. needs_company: as in `Batching`. reported_before: epochs of the
     phases before, for whoever watches, who is told of no phase where it is the only one (is_only).
+    began: as in `RunPlan`.
     """
 
     name: str
@@ -58,6 +59,7 @@ class NetworkPhase:
     needs_company: bool = False
     reported_before: int = 0
     is_only: bool = False
+    began: tuple[float, ...] = ()
 
     def num_epochs(self, protocol: Protocol) -> int:
         """The most that are trained now: a rung goes as if there were more to come, and pauses."""
@@ -84,6 +86,8 @@ def train_phase(
         reported_before=phase.reported_before,
         drawn_by=phase.name,
         may_lose=True,
+        pauses=phase.num_epochs(protocol) < phase.max_epochs,
+        began=phase.began,
         accuracy_tells=accuracy_tells(training, protocol.objective),
     )
     schedule = Schedule(
@@ -146,8 +150,9 @@ class NetworkHeads:
     def states(self) -> dict[int, HeadState]:
         return {head: live.state() for head, live in self._live.items()}
 
-    @states.setter
-    def states(self, states: dict[int, HeadState]) -> None:
+    def resume(self, states: Mapping[int, HeadState], best: Mapping[int, HeadWeights]) -> None:
+        for weights in best.values():
+            self._network.need_weights(weights)
         self._live = {head: self._network.resume(state) for head, state in states.items()}
 
     def train(self, epoch: int, heads: list[int]) -> Iterator[HeadEpoch]:

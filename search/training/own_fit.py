@@ -43,7 +43,8 @@ ACCURACIES = (
 class OwnFit:
     """One model of a trial while it trains: its answers after each epoch, its best weights. called:
     epochs before the present call of Keras's `fit`; fresh: before patience was last given anew;
-    over: calls that are over."""
+    over: calls that are over. diverged: what there is to say of a loss that is no number; what came
+    before counts."""
 
     trial: LoadedTrial
     task: HeadTask
@@ -57,6 +58,7 @@ class OwnFit:
     called: int = 0
     fresh: int = 0
     over: int = 0
+    diverged: TrialFailure | None = None
 
     @property
     def feed(self) -> ImageFeed:
@@ -135,14 +137,19 @@ class OwnFit:
         self.over += 1
 
     def _epoch_ended(self, _: int = 0, logs: dict[str, Any] | None = None) -> None:
-        """Scores it, and asks Keras to stop once it is stale. Raises TrialFailure where a loss is
-        not finite."""
+        """Scores it, and asks Keras to stop once it is stale or lost. Raises TrialFailure where a
+        loss is not finite before there are answers."""
+        if self.diverged is not None:  # own code calls Keras's `fit` once more
+            self.model.stop_training = True
+            return
         epoch = len(self.curve)
         loss, accuracy = self._learnt(logs or {})
-        self._refuse_divergence(epoch, "training", loss)
+        if self._diverges(epoch, "training", loss):
+            return
         found = self.answers(self.task.validate)
         val_loss = -float(found[1].mean())
-        self._refuse_divergence(epoch, "validation", val_loss)
+        if self._diverges(epoch, "validation", val_loss):
+            return
         right = float((found[0] == self.trial.labels[self.task.validate]).mean())
         self.curve.append((loss, accuracy, val_loss, right))
         if self.scores.add(0, epoch, *found) and self.keeps_weights:
@@ -150,12 +157,17 @@ class OwnFit:
         if self.scores.stopped(0):
             self.model.stop_training = True
 
-    def _refuse_divergence(self, epoch: int, which: str, loss: float) -> None:
-        if not np.isfinite(loss):
-            raise TrialFailure(
-                f"the {which} loss of the model became {loss} in epoch {epoch + 1}; lower its "
-                "learning rate"
-            )
+    def _diverges(self, epoch: int, which: str, loss: float) -> bool:
+        if np.isfinite(loss):
+            return False
+        self.diverged = TrialFailure(
+            f"the {which} loss of the model became {loss} in epoch {epoch + 1}; lower its "
+            "learning rate"
+        )
+        if epoch == 0:
+            raise self.diverged
+        self.model.stop_training = True
+        return True
 
     def _learnt(self, logs: dict[str, Any]) -> tuple[float, float]:
         """Loss and accuracy in training; on clean pictures of it where the logs have none."""

@@ -45,8 +45,10 @@ class Outputs:
             return np.eye(self.num_classes, dtype=np.float32)[labels]
         return labels.astype(np.float32)[:, None] if self.kind == "binary" else labels
 
+    @np.errstate(invalid="ignore")
     def log_probabilities(self, found: np.ndarray) -> np.ndarray:
-        """float64 [n, classes], of outputs [n, classes or 1]."""
+        """float64 [n, classes], of outputs [n, classes or 1]; no numbers where those are none, for
+        the caller to judge."""
         values = np.asarray(found, np.float64)
         if self.logits:
             pair = [-np.logaddexp(0, values), -np.logaddexp(0, -values)]

@@ -11,7 +11,7 @@ what the picture shows; a person should look. How far the pictures themselves ch
 import time
 import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,7 @@ from search.training.progress import OnEpoch
 from search.training.run_values import TrainedHeads, TrialFailure
 from search.training.training_mode import Classify, LoadedTrial, Trained, load_trial
 from search.training.trial_files import CLIMBING, heads_file, save_head
+from search.training.trial_warnings import heard
 
 
 def run_trial(spec: TrialSpec, resources: Resources, on_epoch: OnEpoch | None = None) -> Outcome:
@@ -43,8 +44,10 @@ def run_trial(spec: TrialSpec, resources: Resources, on_epoch: OnEpoch | None = 
     protocol) comes back as failed with its reason; anything else that is raised is the machine's
     fault or the program's, and passes through.
     """
-    with given(resources.code):
-        return _run(spec, resources, on_epoch)
+    with given(resources.code), heard() as warned:
+        outcome = _run(spec, resources, on_epoch)
+    result = outcome.result.model_copy(update={"warnings": warned.lines})
+    return replace(outcome, result=result)
 
 
 def _run(spec: TrialSpec, resources: Resources, on_epoch: OnEpoch | None) -> Outcome:

@@ -2,7 +2,7 @@
 it gives back.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,6 +13,8 @@ from search.experiment.trial import Curve, LostNetwork
 from search.training.head_scores import HeadAnswer
 from search.training.head_shape import HeadState, HeadWeights
 from search.training.head_tasks import HeadTask
+
+CURVES = ("loss", "accuracy", "val_loss", "val_accuracy")
 
 
 class TrialFailure(Exception):
@@ -27,7 +29,9 @@ class RunPlan:
     not only its answers. phase: of a trial that has several, empty where there is one;
     reported_before: epochs of those before. drawn_by: what a network draws its batches by, beside
     its seed. may_lose: a head that does not train is left behind, as long as it is one of the
-    fewer; where not, the first whose loss is no number fails the trial. accuracy_tells: a head that
+    fewer; where not, the first whose loss is no number fails the trial. pauses: a rung's, which
+    goes on where it is promoted. began: each head's accuracy before, where it had learnt already.
+    accuracy_tells: a head that
     learns is right more often than always giving the most frequent class would be; not where
     classes weigh the same however few images they have.
     """
@@ -44,6 +48,8 @@ class RunPlan:
     reported_before: int = 0
     drawn_by: str = ""
     may_lose: bool = False
+    pauses: bool = False
+    began: tuple[float, ...] = ()
     accuracy_tells: bool = True
 
 
@@ -72,7 +78,13 @@ class Trainer(Protocol):
     it is kept for a checkpoint.
     """
 
-    states: dict[int, HeadState]
+    @property
+    def states(self) -> Mapping[int, HeadState]: ...
+
+    def resume(self, states: Mapping[int, HeadState], best: Mapping[int, HeadWeights]) -> None:
+        """Goes on from there. best: weights that were kept so far. Raises ValueError where either
+        is of other heads than these.
+        """
 
     def train(self, epoch: int, heads: list[int]) -> Iterator[HeadEpoch]:
         """One epoch (from 0) of these heads, in order. What is yielded may be asked for its weights

@@ -5,16 +5,21 @@ epoch is trained is a `Trainer`'s: `heads` and `network_training`.
 
 import numpy as np
 
-from search.experiment.trial import Curve, LostNetwork
+from search.experiment.trial import Curve, Lost, LostNetwork
+from search.training.checkpoint_contents import Contents
 from search.training.head_scores import HeadAnswer, HeadScores
 from search.training.head_shape import HeadWeights
-from search.training.lost_networks import lost_networks, lost_text, only_guessed
+from search.training.lost_networks import Course, lost_text, too_many, why_lost
 from search.training.progress import EpochReport, OnEpoch
-from search.training.run_values import HeadEpoch, RunPlan, TrainedHeads, Trainer, TrialFailure
+from search.training.run_values import (
+    CURVES,
+    HeadEpoch,
+    RunPlan,
+    TrainedHeads,
+    Trainer,
+    TrialFailure,
+)
 from search.training.trial_files import Checkpoint
-
-HEAD_ANSWERS = ("predicted", "log_prob", "log_probs")  # as a checkpoint names them
-CURVES = ("loss", "accuracy", "val_loss", "val_accuracy")
 
 
 def train(
@@ -26,9 +31,7 @@ def train(
     """Trains every head of the plan, from the checkpoint where there is one. Raises TrialFailure
     where a loss is not finite, or where so many heads do not train.
     """
-    run = _Run(trainer, plan, keeps_answers=checkpoint is not None)
-    if checkpoint is not None:
-        run.restore(checkpoint.load())
+    run = _begun(trainer, plan, checkpoint)
     first = run.epoch
     while run.epoch < plan.num_epochs and run.active:
         run.train_epoch()
@@ -41,6 +44,20 @@ def train(
     ):  # else what is on disk may have come further than is wanted here
         checkpoint.save(run.arrays())
     return run.result()
+
+
+def _begun(trainer: Trainer, plan: RunPlan, checkpoint: Checkpoint | None) -> "_Run":
+    """From the checkpoint, if there is one that this run could have written."""
+    run = _Run(trainer, plan, keeps_answers=checkpoint is not None)
+    arrays = checkpoint.load() if checkpoint is not None else None
+    if checkpoint is None or arrays is None:
+        return run
+    try:
+        run.restore(arrays)
+    except ValueError as error:
+        checkpoint.begin_anew(f"is of another kind ({error})")
+        return _Run(trainer, plan, keeps_answers=True)
+    return run
 
 
 class _Run:
@@ -112,21 +129,28 @@ class _Run:
         """Heads that did not train. Raises TrialFailure where they are half or more."""
         if not self.plan.may_lose:
             return ()
-        tasks, curves = self.plan.tasks, np.array(self.curves)
-        ended = [head for head in range(len(tasks)) if self.scores.stopped(head)]
-        guessed = {
-            head: self.scores.last_epoch(head)
-            for head in ended
-            if self.plan.accuracy_tells
-            and only_guessed(tasks[head], self.plan.labels, curves[:, head])
-        }
-        found = lost_networks({"chance": guessed, "diverged": self.diverged})
-        if 2 * len(found) >= len(tasks):
+        found = []
+        for head in range(len(self.plan.tasks)):
+            if why := self._why_lost(head):
+                epoch = self.diverged.get(head, self.scores.last_epoch(head))
+                found.append(LostNetwork(head=head, why=why, epoch=epoch + 1))
+        if too_many(found, len(self.plan.tasks)):
             raise TrialFailure(
-                f"{len(found)} of {len(tasks)} networks did not train: {lost_text(found)}; try "
-                f"another {self.plan.learning_rate_setting}, or weaker augmentation"
+                f"{len(found)} of {len(self.plan.tasks)} networks did not train: "
+                f"{lost_text(found)}; try another {self.plan.learning_rate_setting}, or weaker "
+                "augmentation"
             )
-        return found
+        return tuple(found)
+
+    def _why_lost(self, head: int) -> Lost | None:
+        plan, ended = self.plan, self.scores.stopped(head)
+        if head in self.diverged:
+            return "diverged"
+        if not plan.accuracy_tells:
+            return None
+        is_cut = not ended and plan.patience is not None and not plan.pauses
+        curve, began = np.array(self.curves)[:, head], plan.began[head] if plan.began else None
+        return why_lost(Course(plan.tasks[head], curve, ended, is_cut, began), plan.labels)
 
     def report(self) -> EpochReport:
         plan = self.plan
@@ -136,42 +160,45 @@ class _Run:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Everything that `restore` needs."""
-        found = {
-            "curves": np.array(self.curves),
-            "keeps_weights": np.array(self.plan.keeps_weights),
-            "diverged": np.array(list(self.diverged.items()), np.int64).reshape(-1, 2),
-        }
-        for head, answers in enumerate(self.answers):
-            for name, values in zip(HEAD_ANSWERS, zip(*answers, strict=True), strict=False):
-                found[f"{name}/{head}"] = np.array(values)
         states = self.trainer.states
-        kept_states = {head: states[head] for head in self.active}
-        for kind, kept in (("state", kept_states), ("best", self.best)):
-            for head, values in kept.items():
-                found |= {f"{kind}/{head}/{number}": value for number, value in enumerate(values)}
-        return found
+        return Contents(
+            curves=self.curves,
+            answers=self.answers,
+            diverged=self.diverged,
+            states={head: states[head] for head in self.active},
+            best=self.best,
+            keeps_weights=self.plan.keeps_weights,
+        ).arrays
 
-    def restore(self, arrays: dict[str, np.ndarray] | None) -> None:
+    def restore(self, arrays: dict[str, np.ndarray]) -> None:
         """Goes back to where `arrays` were taken, or to the last epoch wanted now if that is
-        earlier.
+        earlier. Raises ValueError where they are not those of such a run.
         """
-        plan = self.plan
-        if arrays is None or (plan.keeps_weights and not arrays["keeps_weights"]):
+        plan, kept = self.plan, Contents.of(arrays, self.labels, self.plan.objective)
+        if plan.keeps_weights and not kept.keeps_weights:
             return
-        trained = len(arrays["curves"])
+        trained = len(kept.curves)
         if trained > plan.num_epochs and plan.keeps_weights:
             return  # the weights of the epochs after would be taken for the best of those wanted
         self.epoch = min(trained, plan.num_epochs)
-        self.curves = list(arrays["curves"][: self.epoch])
+        self.curves = list(kept.curves[: self.epoch])
         for head in self.active:
-            kept = [arrays[key] for name in HEAD_ANSWERS if (key := f"{name}/{head}") in arrays]
-            self.answers[head] = list(zip(*kept, strict=True))[: self.epoch]
+            self.answers[head] = list(kept.answers[head][: self.epoch])
             for epoch, answer in enumerate(self.answers[head]):
                 self.scores.add(head, epoch, *answer)
-        self.diverged = {head: at for head, at in arrays["diverged"].tolist() if at < self.epoch}
-        self.trainer.states = _grouped(arrays, "state")
-        self.best = _grouped(arrays, "best")
+        self.diverged = {head: at for head, at in kept.diverged.items() if at < self.epoch}
+        self.best = dict(kept.best)
         self.active = self._still_training()
+        self._need_all(kept, goes_on=trained == self.epoch)
+        self.trainer.resume(kept.states, kept.best)
+
+    def _need_all(self, kept: Contents, goes_on: bool) -> None:
+        heads = range(len(self.plan.tasks))
+        whole = all(len(self.answers[head]) == self.epoch for head in self.active)
+        if not whole or (goes_on and not set(self.active) <= kept.states.keys()):
+            raise ValueError("it lacks heads that still train")
+        if self.plan.keeps_weights and kept.best.keys() != set(heads):
+            raise ValueError("it lacks weights")
 
     def result(self) -> TrainedHeads:
         heads, lost = range(len(self.plan.tasks)), self.lost()
@@ -189,13 +216,3 @@ class _Run:
             ),
             lost=lost,
         )
-
-
-def _grouped(arrays: dict[str, np.ndarray], kind: str) -> dict[int, tuple[np.ndarray, ...]]:
-    """`kind/HEAD/NUMBER` -> {head: (arrays in the order of their numbers)}."""
-    found: dict[int, dict[int, np.ndarray]] = {}
-    for name, value in arrays.items():
-        if name.startswith(f"{kind}/"):
-            _, head, number = name.split("/")
-            found.setdefault(int(head), {})[int(number)] = value
-    return {head: tuple(each[i] for i in range(len(each))) for head, each in found.items()}

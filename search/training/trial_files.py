@@ -19,7 +19,7 @@ from search.experiment.trial import Resources, TrialRecord, TrialSpec
 from search.training.head_shape import HeadWeights
 from search.training.progress import EpochReport
 
-VERSION = 2  # of what a checkpoint holds; one of another version is begun anew
+VERSION = 3  # of what a checkpoint holds; one of another version is begun anew
 WRITING_SHARE = 0.05  # of the time may go into writing checkpoints
 CLIMBING = ("control", "trial")  # kinds whose settings a later rung may want more views of
 _LOG = logging.getLogger(__name__)
@@ -48,20 +48,28 @@ class Checkpoint:
 
     def load(self) -> dict[str, np.ndarray] | None:
         """What was saved last; None where there is nothing, or, which is logged, where it is
-        damaged or another version of this program wrote it.
+        damaged, another trial's, or another version of this program wrote it.
         """
         try:
             with self._path.open("rb") as file:
                 found = read_arrays(file)
-            if found.pop("version", np.array(1)) == VERSION:
-                return found
-            _LOG.warning("%s is another version's; the trial starts anew", self._path)
-            return None
         except FileNotFoundError:
             return None
         except (OSError, DamagedArray) as error:
-            _LOG.warning("%s is damaged (%s); the trial starts anew", self._path, error)
+            self.begin_anew(f"is damaged ({error})")
             return None
+        version, trial = found.pop("version", None), found.pop("trial", None)
+        if version is not None and np.array_equal(version, VERSION):
+            if str(trial) == self._path.stem:
+                return found
+            self.begin_anew("is another trial's")
+        else:
+            self.begin_anew("is another version's")
+        return None
+
+    def begin_anew(self, why: str) -> None:
+        """Says so: what is in the file cannot be gone on from."""
+        _LOG.warning("%s %s; the trial starts anew", self._path, why)
 
     @property
     def is_due(self) -> bool:
@@ -73,7 +81,8 @@ class Checkpoint:
         try:
             make_folder(self._path.parent, "the folder of checkpoints")
             with replacing(self._path, "a checkpoint") as beside, beside.open("wb") as file:
-                np.savez(file, version=np.array(VERSION), **arrays)  # type: ignore[arg-type]
+                of = {"version": np.array(VERSION), "trial": np.array(self._path.stem)}
+                np.savez(file, **of, **arrays)  # type: ignore[arg-type]
         except StorageError as error:
             _LOG.warning("no checkpoint was written: %s", error)
         self._written = time.monotonic()

@@ -13,7 +13,7 @@ from search.verification.comparison import Comparison
 from search.verification.retrained_answers import RetrainedPair
 
 # How long it took, and what says how it came about rather than what came out.
-NOT_COMPARED = {"timing", "log_path", "traceback", "feature_engine"}
+NOT_COMPARED = {"timing", "log_path", "traceback", "feature_engine", "warnings"}
 
 
 class Apart(Frozen):

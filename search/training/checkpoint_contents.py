@@ -1,0 +1,95 @@
+"""What a checkpoint holds of a run over heads, as arrays by their names; and, read back, held
+against the run that is to go on with it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from search.experiment.objectives import OBJECTIVES, Objective
+from search.training.head_scores import HeadAnswer
+from search.training.head_shape import HeadState, HeadWeights
+from search.training.run_values import CURVES
+
+# as an answer's parts are named, and the kind of their numbers and how many axes they have
+ANSWER_PARTS = {"predicted": ("i", 2), "log_prob": ("f", 2), "log_probs": ("f", 3)}
+
+
+@dataclass(frozen=True)
+class Contents:
+    """curves: an epoch, float [heads, 4]. answers: of each head, epoch by epoch. diverged: head ->
+    the epoch, from 0. states: of the heads that still train; best: weights, where they are kept.
+    """
+
+    curves: Sequence[np.ndarray]
+    answers: Sequence[Sequence[HeadAnswer]]
+    diverged: Mapping[int, int]
+    states: Mapping[int, HeadState]
+    best: Mapping[int, HeadWeights]
+    keeps_weights: bool
+
+    @property
+    def arrays(self) -> dict[str, np.ndarray]:
+        found = {
+            "curves": np.array(self.curves),
+            "keeps_weights": np.array(self.keeps_weights),
+            "diverged": np.array(list(self.diverged.items()), np.int64).reshape(-1, 2),
+        }
+        for head, answers in enumerate(self.answers):
+            for name, values in zip(ANSWER_PARTS, zip(*answers, strict=True), strict=False):
+                found[f"{name}/{head}"] = np.array(values)
+        for kind, kept in (("state", self.states), ("best", self.best)):
+            for head, values in kept.items():
+                found |= {f"{kind}/{head}/{number}": value for number, value in enumerate(values)}
+        return found
+
+    @classmethod
+    def of(
+        cls, arrays: Mapping[str, np.ndarray], labels: Sequence[np.ndarray], objective: Objective
+    ) -> "Contents":
+        """labels: of each head, what it is scored on. Raises ValueError where the arrays are not
+        those of such heads.
+        """
+        try:
+            curves, diverged = arrays["curves"], arrays["diverged"]
+            _need("curves", curves, "f", (len(curves), len(labels), len(CURVES)))
+            _need("diverged", diverged, "i", (len(diverged), 2))
+            parts = list(ANSWER_PARTS)[: 3 if OBJECTIVES[objective].needs_all else 2]
+            answers = [
+                _answers({name: arrays[f"{name}/{head}"] for name in parts}, len(scored))
+                for head, scored in enumerate(labels)
+            ]
+            states, best = _grouped(arrays, "state"), _grouped(arrays, "best")
+            keeps_weights = bool(arrays["keeps_weights"])
+        except KeyError as error:
+            raise ValueError(f"it lacks {error}") from error
+        except TypeError as error:  # a single number where a list of them is wanted
+            raise ValueError(str(error)) from error
+        return cls(list(curves), answers, dict(diverged.tolist()), states, best, keeps_weights)
+
+
+def _answers(parts: Mapping[str, np.ndarray], num_scored: int) -> list[HeadAnswer]:
+    """Of one head, epoch by epoch."""
+    num_epochs = len(next(iter(parts.values())))
+    for name, values in parts.items():
+        kind, axes = ANSWER_PARTS[name]
+        _need(name, values, kind, (num_epochs, num_scored, *values.shape[2:]), axes)
+    return list(zip(*parts.values(), strict=True))
+
+
+def _need(
+    name: str, values: np.ndarray, kind: str, shape: tuple[int, ...], axes: int | None = None
+) -> None:
+    if values.dtype.kind != kind or values.shape != shape or values.ndim != (axes or len(shape)):
+        raise ValueError(f"its {name} is {values.dtype} {list(values.shape)}")
+
+
+def _grouped(arrays: Mapping[str, np.ndarray], kind: str) -> dict[int, tuple[np.ndarray, ...]]:
+    """`kind/HEAD/NUMBER` -> {head: (arrays in the order of their numbers)}."""
+    found: dict[int, dict[int, np.ndarray]] = {}
+    for name, value in arrays.items():
+        if name.startswith(f"{kind}/"):
+            _, head, number = name.split("/")
+            found.setdefault(int(head), {})[int(number)] = value
+    return {head: tuple(each[i] for i in range(len(each))) for head, each in found.items()}
