@@ -19,7 +19,7 @@ from states import (
 )
 
 from search.driver.session import SearchResult
-from search.evidence.answer import Claims, CurvePoint, StrengthRange
+from search.evidence.answer import AugmentationClaims, Claims, CurvePoint, StrengthRange
 from search.experiment.objectives import OBJECTIVES
 from search.report.answer import answer, beside_answer, with_answer
 from search.report.closing import print_closing
@@ -387,6 +387,18 @@ def test_no_evidence_says_what_would_have_been_found() -> None:
     notes = {row[0].text: row[-1].text for row in table.rows}
     assert notes["zoom_range"] == "0.6 points would have been found 4 times in 5"
     assert notes["rotation_range"] == ""
+
+
+def test_what_was_on_but_never_apart_says_why_it_is_not_tried() -> None:
+    never = AugmentationClaims(
+        name="zoom_range", strength=None, alone=None, with_recommended=None, strengths=None
+    )
+    claims = make_claims()
+    rows = tuple(never if e.name == never.name else e for e in claims.augmentations)
+    view = answered(claims.model_copy(update={"augmentations": rows}))
+    notes = {row[0].text: (row[1].text, row[-1].text) for row in verdict_table(view).rows}
+    assert notes["zoom_range"][0] == "NOT TRIED"
+    assert notes["zoom_range"][1] == "was on only with others, from which no training tells it"
 
 
 def test_a_strength_that_no_training_had_is_marked() -> None:

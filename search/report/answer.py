@@ -180,8 +180,6 @@ def _less_than(view: SearchView, value: float) -> str:
 def _left_out(view: SearchView) -> Iterator[str]:
     alone = {judged.name: judged.measured for judged in view.augmentations}
     for name, word in (view.answer.left_out if view.answer else {}).items():
-        if name in (view.used or {}):
-            continue  # a control's own
         yield (
             f"{name} HELPS alone, {estimate_text(alone.get(name), view.unit)}, and is left out: it "
             f"{WHY_LEFT_OUT[word]}."

@@ -38,7 +38,8 @@ class Judged:
     setting, against no augmentation.
 
     claims: None of a whole setting. doubts: what speaks against a verdict HURTS, each in a few
-    words. is_read_off: no training had this strength. sets: what a whole setting sets, in words.
+    words. is_read_off: no training had this strength. is_never_apart: it is NOT TRIED, though
+    trainings used it, and claims are made of them. sets: what a whole setting sets, in words.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Judged:
     claims: AugmentationClaims | None = None
     doubts: tuple[str, ...] = ()
     is_read_off: bool = False
+    is_never_apart: bool = False
     sets: str = ""
 
     @property
@@ -144,10 +146,13 @@ class ClaimView(RecordView):
         claims: AugmentationClaims | None = None,
         rests_on: Sequence[TrialRecord] = (),
     ) -> Judged:
-        word, is_read_off = self._word(measured), False
+        word, is_read_off, is_never_apart = self._word(measured), False, False
         if claims is not None and claims.strength is not None:
             is_read_off = not any(self._has_strength(each, claims) for each in rests_on)
-        return Judged(name, word, measured, claims, self._doubts(word, rests_on), is_read_off)
+        elif claims is not None:
+            is_never_apart = bool(rests_on and self.wholes)
+        doubts = self._doubts(word, rests_on)
+        return Judged(name, word, measured, claims, doubts, is_read_off, is_never_apart)
 
     def _has_strength(self, record: TrialRecord, claims: AugmentationClaims) -> bool:
         """Whether a training that counts has an augmentation at the strength it is judged at, alone
