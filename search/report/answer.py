@@ -202,7 +202,7 @@ def _doubts(view: SearchView) -> Iterator[str]:
 
 def _whole_name(whole: WholeSetting, view: SearchView) -> str:
     """Not to be taken for the augmentation that it consists of."""
-    name = view.in_words(whole.label, whole.settings)
+    name = view.in_words(whole)
     return name if view.named(whole.label) else f"the whole setting {name}"
 
 

@@ -23,7 +23,7 @@ from search.evidence.findings import Evidence
 from search.experiment.beside import with_beside
 from search.experiment.settings import setting_key
 from search.experiment.trial import TrialRecord
-from search.report.record_view import RecordView
+from search.report.named_view import NamedView, searched_part
 from search.report.trial_facts import budget, heads_cut
 from search.report.wording import other_part
 from search.training.lost_networks import lost_text
@@ -86,7 +86,7 @@ def effect_json(measured: Estimate | None) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class ClaimView(RecordView):
+class ClaimView(NamedView):
     """With what is claimed."""
 
     @cached_property
@@ -269,15 +269,6 @@ class ClaimView(RecordView):
 
 def gain_of(claim: WholeClaim) -> float:
     return claim.measured.effect if claim.measured else -math.inf
-
-
-def searched_part(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Of a setting, the augmentation as an experiment file writes it."""
-    return {
-        name: list(value) if isinstance(value, tuple) else value
-        for name, value in settings.items()
-        if name in AUGMENTATIONS
-    }
 
 
 def has_trained(
