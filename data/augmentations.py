@@ -185,25 +185,26 @@ def _reason(record: Augmentation, full: AugmentationValues) -> str:
     return record.idle(full[record.name])
 
 
-def visible_settings(settings: AugmentationValues, size: int) -> dict[str, Any]:
+def visible_settings(settings: AugmentationValues, size: int, more: int = 0) -> dict[str, Any]:
     """The settings as they show in pictures of `size` pixels a side: rounded, and without those
     that change nothing.
 
     A number is rounded to the decimals of the least step that shows: a tenth of a pixel, half a
-    grey level.
+    grey level. more: decimals beyond that.
     """
-    shown = {name: visible_value(name, value, size) for name, value in settings.items()}
+    shown = {name: visible_value(name, value, size, more) for name, value in settings.items()}
     return {name: value for name, value in shown.items() if value is not None}
 
 
-def visible_value(name: str, value: Any, size: int) -> Any:
-    """One setting's value, rounded; None where it changes no picture of `size` pixels a side."""
+def visible_value(name: str, value: Any, size: int, more: int = 0) -> Any:
+    """One setting's value, rounded; None where it changes no picture of `size` pixels a side. more:
+    decimals beyond those that show."""
     record = AUGMENTATIONS.get(name)
     numbers = value if isinstance(value, list) else [value]
     if record is None or record.step is None or not all(map(is_number, numbers)):
         return value
     neutral = 1.0 if isinstance(value, list) else 0.0
-    step = record.step(numbers[0], size)
+    step = record.step(numbers[0], size) / 10**more
     if all(abs(number - neutral) < step for number in numbers):
         return None
     rounded = [_rounded(number, step) for number in numbers]

@@ -80,8 +80,13 @@ def _unlike_a_file(value: object) -> str:
 def first_of(names: Sequence[str], limit: int = FIRST, count: int | None = None) -> str:
     """ "a, b, c", or the first `limit` of them "and 12 more". count: of all, where `names` are but
     the first."""
-    listed, rest = ", ".join(names[:limit]), (len(names) if count is None else count) - limit
-    return f"{listed} and {rest} more" if rest > 0 else listed
+    some, rest = listed(names[:limit]), (len(names) if count is None else count) - limit
+    return f"{some} and {rest} more" if rest > 0 else some
+
+
+def listed(names: Sequence[str]) -> str:
+    """ "a, b, c"; "a, b; c" where a name has a comma of its own, so that its end is seen."""
+    return ("; " if any("," in name for name in names) else ", ").join(names)
 
 
 def did_you_mean(received: str, allowed: Iterable[str]) -> str:

@@ -394,6 +394,7 @@ def make_claims(
                 label=label,
                 settings=settings.get(label, {}),
                 measured=make_estimate(effect, half_width),
+                sets=tuple(COURSE) if label == "course" else (),
             )
             for label, effect in shown.items()
         ),

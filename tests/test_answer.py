@@ -13,6 +13,7 @@ from search.evidence.answer import (
     answer_of,
     candidates,
     disagree,
+    least_known,
     word_of,
 )
 
@@ -145,6 +146,40 @@ def test_an_augmentation_that_helps_and_is_left_out_is_explained_by_what_it_adds
     )
     assert answer.label == "recommended"
     assert answer.left_out == {"zoom_range": "HURTS"}
+
+
+def test_what_a_control_sets_itself_is_not_left_out() -> None:
+    helping = [
+        AugmentationClaims(
+            name=name,
+            strength=1.0,
+            alone=estimate(0.001, 0.01),
+            with_recommended=None,
+            strengths=None,
+        )
+        for name in ("rotation_range", "zoom_range")
+    ]
+    course = WholeClaim(
+        label="course settings",
+        settings={},
+        sets=("rotation_range", "shear_range"),
+        measured=estimate(0.02, 0.03),
+    )
+    answer = answer_of(
+        Claims(augmentations=tuple(helping), wholes=(course,), recommended=None, critical=3.0)
+    )
+    assert answer.label == "course settings"
+    assert answer.left_out == {"zoom_range": "NOT TRIED"}
+
+
+def test_a_search_that_cannot_tell_speaks_of_what_was_searched_before_controls() -> None:
+    whole = WholeClaim(
+        label="setting 3", settings={"zoom_range": 0.1}, measured=estimate(-0.02, 0.02)
+    )
+    control = WholeClaim(label="TrivialAugment", settings={}, measured=estimate(-0.03, 0.03))
+    claims = Claims(augmentations=(), wholes=(whole, control), recommended=None, critical=3.0)
+    assert answer_of(claims).detectable == pytest.approx(0.04)
+    assert least_known(claims) == whole
 
 
 def test_a_test_set_that_says_something_else_is_noticed() -> None:

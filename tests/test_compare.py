@@ -60,6 +60,19 @@ def test_a_search_beside_itself_differs_by_nothing(finished_run: Path) -> None:
     assert "+0.0 points (" in describe_comparison(found)
 
 
+def test_searches_of_one_name_are_told_apart_by_their_directories(
+    finished_run: Path, larger_head: Path
+) -> None:
+    found = compare(finished_run, larger_head)
+    assert found.names == (f"small ({finished_run})", f"small ({larger_head})")
+    assert describe_comparison(found).startswith(f"{found.names[0]} and {found.names[1]}\n")
+
+
+def test_searches_of_two_names_are_called_by_them(finished_run: Path, tmp_path: Path) -> None:
+    other = _searched(finished_run, tmp_path, name="other")
+    assert compare(finished_run, other).names == ("small", "other")
+
+
 def test_the_number_of_test_images_is_told(finished_run: Path, larger_head: Path) -> None:
     answer = CliRunner().invoke(app, ["compare", str(finished_run), str(larger_head), "--json"])
     assert answer.exit_code == DONE

@@ -65,6 +65,32 @@ def test_a_range_beside_augmentation_that_nothing_confirms_is_named(
     )
 
 
+@pytest.mark.parametrize(
+    ("augmentation", "evaluation", "is_said"),
+    [
+        ({"rotation_range": 10, "zoom_range": 0.1}, {"ablation": False}, True),
+        ({"rotation_range": 10, "zoom_range": 0.1}, {"confirm": None}, True),
+        ({"rotation_range": 10, "zoom_range": 0.1}, {}, False),
+        ({"rotation_range": [0, 10], "zoom_range": 0.1}, {"ablation": False}, False),
+        ({"rotation_range": 10, "fill_mode": "reflect"}, {"ablation": False}, False),
+    ],
+)
+def test_augmentations_that_nothing_takes_apart_are_named(
+    augmentation: dict[str, Any], evaluation: dict[str, Any], is_said: bool
+) -> None:
+    experiment = {
+        "name": "apart",
+        "dataset": {"source": "digits"},
+        "augmentation": augmentation,
+        "evaluation": evaluation,
+    }
+    config = parse_config(experiment, "test")
+    lines = plan_lines(config, config.space)
+    assert [line.startswith("rotation_range, zoom_range: on in every trial") for line in lines] == (
+        [True] if is_said else []
+    )
+
+
 def test_the_second_phase_of_fine_tuning_is_looked_at_too() -> None:
     finetune = {"from": "block7a", "max_epochs": 6}
     (line,) = _lines(mode="finetune", max_epochs=60, patience=8, finetune=finetune)

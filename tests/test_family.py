@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from benchmarks.world import Images, World
-from search.evidence.answer import answer_of
+from search.evidence.answer import Claims, answer_of
 from search.evidence.choosing import propose, strengths
 from search.evidence.claims import Declared, claim
 from search.evidence.curves import NOTHING, Axis, Combination
@@ -279,6 +279,67 @@ def test_a_strength_that_is_judged_is_of_the_range_and_was_trained_where_any_was
             helped += 1
             assert (found.strength, found.is_trained) == (0.5, True)
     assert helped >= 4
+
+
+@pytest.mark.parametrize(("effect", "word"), [(0.0, "NO EVIDENCE"), (-0.1, "HURTS")])
+def test_a_strength_that_was_trained_alone_is_judged_before_one_read_off(
+    effect: float, word: str
+) -> None:
+    for seed in range(4):
+        measured, axes, points = _space({"a": effect}, 0.01, seed)
+        alone = [*points, Combination.of({"a": 0.5})]
+        again = measured_scores([*measured.scores, effect / 2], 0.01)
+        declared = Declared(tuple(axes), {}, None)
+        claims = claim(again, alone, declared, seed=1, num_draws=300)
+        assert claims.verdicts()["a"] == word
+        found = {each.name: each for each in claims.augmentations}
+        assert (found["a"].strength, found["a"].is_trained) == (0.5, True)
+        assert not found["b"].is_trained
+
+
+def _fixed(*apart: dict[str, float]) -> Claims:
+    """Of a setting of two augmentations that nothing is searched in, and of what was trained
+    beside it."""
+    axes = tuple(Axis(name, (0.0, 1.0), (0.0, 1.0), is_fixed=True) for name in ("a", "b"))
+    whole = Combination.of({"a": 1.0, "b": 1.0})
+    points = [NOTHING, whole, Combination(outside="course"), *map(Combination.of, apart)]
+    measured = measured_scores([0.5, 0.52, 0.4, *(0.51 for _ in apart)], 0.01)
+    declared = Declared(axes, {"whole": whole, "course": points[2]}, "whole")
+    return claim(measured, points, declared, seed=1, num_draws=500)
+
+
+def test_what_was_never_apart_from_the_rest_is_not_tried_alone() -> None:
+    claims = _fixed()
+    assert claims.verdicts() == {"a": "NOT TRIED", "b": "NOT TRIED"}
+    assert all(each.with_recommended is None for each in claims.augmentations)
+    answer, whole = answer_of(claims), claims.wholes[0].measured
+    assert whole is not None
+    assert (answer.kind, answer.detectable) == ("cannot_tell", whole.detectable)
+    assert whole.detectable < 0.06
+
+
+def test_one_training_takes_two_apart() -> None:
+    assert _fixed({"a": 1.0}).verdicts() == {"a": "NO EVIDENCE", "b": "NO EVIDENCE"}
+
+
+def test_a_level_that_nothing_was_trained_for_is_not_of_the_curve() -> None:
+    axis = Axis("brightness_range", ((1.0, 1.0), (0.8, 1.2), (0.5, 1.5)))
+    points = [NOTHING, Combination.of({axis.name: (0.5, 1.5)})]
+    declared = Declared((axis,), {}, None)
+    claims = claim(measured_scores([0.5, 0.5], 0.01), points, declared, seed=1, num_draws=500)
+    (found,) = claims.augmentations
+    assert [point.value for point in found.curve] == [(1.0, 1.0), (0.5, 1.5)]
+    assert (found.strength, found.is_trained) == ((0.5, 1.5), True)
+
+
+def test_a_control_that_is_outside_says_what_it_sets() -> None:
+    measured, axes, points = _space({}, 0.002, 4)
+    course = Combination(outside="course")
+    sets = {"course": ("a", "shear_range")}
+    declared = Declared(tuple(axes), {"course": course}, None, sets=sets)
+    again = measured_scores([*measured.scores, 0.0], 0.002)
+    claims = claim(again, [*points, course], declared, seed=1, num_draws=300)
+    assert [(each.settings, each.sets) for each in claims.wholes] == [({}, sets["course"])]
 
 
 def test_levels_are_effects_of_their_own() -> None:

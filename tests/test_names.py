@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+from typing import Any
 
 import pytest
 from states import make_claims, make_estimate, make_record, make_state, with_claims
@@ -127,3 +128,66 @@ def test_a_count_says_settings_where_they_are_fewer() -> None:
     assert tried_text(4, 4) == "4 trials"
     assert tried_text(8, 6) == "8 trials of 6 settings"
     assert tried_text(2, 1) == "2 trials of 1 setting"
+
+
+def _called(*augmentations: dict[str, Any]) -> SearchView:
+    """A search whose setting 5 and setting 7 are these."""
+    state, settings = (
+        make_state(),
+        dict(zip(("setting 5", "setting 7"), augmentations, strict=True)),
+    )
+    assert state.evidence is not None
+    claims = make_claims()
+    wholes = tuple(
+        w.model_copy(update={"settings": settings.get(w.label, w.settings)}) for w in claims.wholes
+    )
+    records = tuple(
+        make_record(r.trial, r.kind, r.label, settings[r.label], 0.0) if r.label in settings else r
+        for r in state.records
+    )
+    evidence = with_claims(state.evidence, claims.model_copy(update={"wholes": wholes}))
+    return SearchView(state.model_copy(update={"records": records, "evidence": evidence}))
+
+
+@pytest.mark.parametrize(
+    ("augmentations", "names"),
+    [
+        # what shows at 64 px are hundredths
+        (({"shear_range": 1.21}, {"shear_range": 1.24}), ("shear_range 1.21", "shear_range 1.24")),
+        (
+            ({"height_shift_range": 0.121}, {"height_shift_range": 0.124}),
+            ("height_shift_range 0.121", "height_shift_range 0.124"),
+        ),
+        (
+            ({"vertical_flip": True}, {"vertical_flip": True, "height_shift_range": 0.0001}),
+            ("vertical_flip", "height_shift_range 0.0001, vertical_flip"),
+        ),
+        (
+            ({"shear_range": 1.00000001}, {"shear_range": 1.00000002}),
+            ("shear_range 1.00000001", "shear_range 1.00000002"),
+        ),
+    ],
+)
+def test_settings_that_round_alike_have_names_that_differ(
+    augmentations: tuple[dict[str, Any], ...], names: tuple[str, ...]
+) -> None:
+    view = _called(*augmentations)
+    rows = [row[0].text for row in whole_table(view).rows]
+    assert len(set(rows)) == len(rows)
+    assert {*names} <= {*rows}
+    assert {*names} <= {whole["label"] for whole in summarize(view)["confirmed"]}
+    assert {*names} <= {row["label"] for row in csv.DictReader(io.StringIO(trials_csv(view)))}
+    assert BEST in answer(view)  # no digits where none are needed
+
+
+def test_a_strength_that_rounds_to_another_of_its_curve_is_told_as_the_table_has_it() -> None:
+    claims = make_claims(recommended=None, alone={"width_shift_range": 0.02})
+    shift = claims.augmentations[1]
+    values = (0.0, 0.121, 0.122, 0.123, 0.124)
+    curve = tuple(
+        p.model_copy(update={"value": v}) for p, v in zip(shift.curve, values, strict=True)
+    )
+    ends = {"strength": 0.122, "strengths": None, "curve": curve}
+    rows = [shift.model_copy(update=ends) if e is shift else e for e in claims.augmentations]
+    view = claimed(claims.model_copy(update={"augmentations": tuple(rows)}))
+    assert answer(view).startswith("Use width_shift_range 0.122:")

@@ -29,7 +29,10 @@ from search.tracking.search_run import search_row
 NUM_SEARCHES, MOST_SHOWN = 10_000, 500
 NOTHING = Estimate(effect=0.0, error=0.0, ci=(0.0, 0.0), detectable=0.0)
 SETTINGS = {"setting 3": TRIALS[0], "setting 5": TRIALS[2], "setting 7": TRIALS[4]}
-CONTROLS = {"course": COURSE, "TrivialAugment": {"policy": "trivial_augment_wide"}}
+CONTROLS: dict[str, dict[str, Any]] = {
+    "course": COURSE,
+    "TrivialAugment": {"policy": "trivial_augment_wide"},
+}
 
 
 def searches(count: int, seed: int) -> Iterator[SearchState]:
@@ -52,7 +55,12 @@ def claims_at_random(rng: np.random.Generator) -> Claims:
     recommended = (*SETTINGS, None)[rng.choice(4, p=[0.5, 0.15, 0.1, 0.25])]
     labels = [label for label in SETTINGS if label == recommended or rng.random() < 0.5]
     wholes = [
-        WholeClaim(label=label, settings=SETTINGS.get(label, {}), measured=estimate())
+        WholeClaim(
+            label=label,
+            settings=SETTINGS.get(label, {}),
+            measured=estimate(),
+            sets=tuple(CONTROLS.get(label, ())),
+        )
         for label in (*labels, *(name for name in CONTROLS if rng.random() < 0.7))
     ]
     augmentations = [

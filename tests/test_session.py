@@ -10,8 +10,10 @@ import pytest
 from faulty_searches import events_of
 from small_search import after, sit, small_config, table_of
 
+from data.augmentations import is_option
 from data.errors import UserError
 from search.driver.session import SearchResult, run_search
+from search.driver.specs import COURSE, TRIVIAL
 from search.journal.journal_file import JournalError
 
 
@@ -38,6 +40,16 @@ def test_a_finished_search_leaves_every_file_of_the_contract(finished: SearchRes
 def test_trial_zero_is_no_augmentation(finished: SearchResult) -> None:
     first = finished.state.records[0]
     assert (first.trial, first.kind, first.spec.settings.augmentation) == (0, "control", {})
+
+
+def test_claims_of_controls_outside_the_space_say_what_these_set(finished: SearchResult) -> None:
+    evidence = finished.state.evidence
+    assert evidence is not None
+    assert evidence.claims is not None
+    sets = {whole.label: whole.sets for whole in evidence.claims.wholes if not whole.settings}
+    own = {r.label: r.spec.settings.augmentation for r in finished.state.of_kind("control")}
+    assert sets[TRIVIAL] == ("policy",)
+    assert {name for name in own[COURSE] if not is_option(name)} == {*sets[COURSE]}
 
 
 def test_every_completed_trial_has_an_effect_against_no_augmentation(

@@ -24,7 +24,7 @@ from search.tracking.search_run import search_row
 from search.tracking.trial_run import trial_row
 
 ROOT = Path(__file__).parent.parent
-VIEWS = ("record_view.py", "claim_view.py", "view.py")
+VIEWS = ("record_view.py", "named_view.py", "claim_view.py", "view.py")
 CONCLUDED = {"claims", "answer", "is_final", "trained", "best_trial"}
 
 

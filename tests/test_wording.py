@@ -18,8 +18,10 @@ from states import (
     without_recommendation,
 )
 
+from data.messages import first_of, listed
 from search.driver.session import SearchResult
-from search.evidence.answer import Claims, CurvePoint, StrengthRange
+from search.driver.sitting import cut_off
+from search.evidence.answer import AugmentationClaims, Claims, CurvePoint, StrengthRange
 from search.experiment.objectives import OBJECTIVES
 from search.report.answer import answer, beside_answer, with_answer
 from search.report.closing import print_closing
@@ -389,6 +391,18 @@ def test_no_evidence_says_what_would_have_been_found() -> None:
     assert notes["rotation_range"] == ""
 
 
+def test_what_was_on_but_never_apart_says_why_it_is_not_tried() -> None:
+    never = AugmentationClaims(
+        name="zoom_range", strength=None, alone=None, with_recommended=None, strengths=None
+    )
+    claims = make_claims()
+    rows = tuple(never if e.name == never.name else e for e in claims.augmentations)
+    view = answered(claims.model_copy(update={"augmentations": rows}))
+    notes = {row[0].text: (row[1].text, row[-1].text) for row in verdict_table(view).rows}
+    assert notes["zoom_range"][0] == "NOT TRIED"
+    assert notes["zoom_range"][1] == "was on only with others, from which no training tells it"
+
+
 def test_a_strength_that_no_training_had_is_marked() -> None:
     """No trial of the made-up search flips alone or among others on the rung that counts."""
     table = verdict_table(SearchView(make_state()))
@@ -671,3 +685,19 @@ def test_a_pair_that_is_used_is_of_its_range() -> None:
     said = with_answer(view)
     assert any(line.startswith("Strengths not shown to be worse") for line in said)
     assert not any(line.startswith("Alone,") for line in said)
+
+
+def test_names_that_have_commas_are_listed_so_that_each_is_seen_to_end() -> None:
+    assert listed(["rotation_range", "zoom_range"]) == "rotation_range, zoom_range"
+    settings = ["rotation_range 8, zoom_range 0.1", "vertical_flip"]
+    assert listed(settings) == "rotation_range 8, zoom_range 0.1; vertical_flip"
+    many = [*settings, *"abcdefghij"]
+    assert first_of(many, 2) == "rotation_range 8, zoom_range 0.1; vertical_flip and 10 more"
+
+
+def test_the_trials_under_way_at_an_end_are_told_one_from_another() -> None:
+    text = cut_off(make_state("search", running=(3, 5)))
+    assert text is not None
+    assert (
+        "with trial 3 (rotation_range 15, width_shift_range 0.1, zoom_range 0.1); trial 5 (" in text
+    )

@@ -29,6 +29,7 @@ from search.verification.reopening import scratch_resources
 Answered = tuple[TrialRecord, Predictions]
 Runs = tuple[Run, Run]
 Folders = tuple[Path, Path]
+Names = tuple[str, str]
 
 
 class ComparedPair(Frozen):
@@ -44,9 +45,9 @@ class ComparedPair(Frozen):
 
 
 class RunComparison(Frozen):
-    """names: of the searches. pairs: no augmentation in both, on the images of the folds where
-    those are the same and on the test images; then what each recommends, where that is
-    something."""
+    """names: of the searches, with their directories where both have one name. pairs: no
+    augmentation in both, on the images of the folds where those are the same and on the test
+    images; then what each recommends, where that is something."""
 
     names: tuple[str, str]
     pairs: tuple[ComparedPair, ...]
@@ -60,23 +61,34 @@ def compare(first: Path, second: Path) -> RunComparison:
     dataset = _dataset(runs, folders)
     truth = Truth.of(dataset)
     answers = [JournaledAnswers(folder, dataset) for folder in folders]
-    tested = _answers(runs, [run.state.baseline("test") for run in runs], answers)
-    pairs = [*_out_of_fold(runs, answers, truth), _pair("no augmentation, test", tested, truth)]
-    chosen = _answers(runs, [final_record(run.state) for run in runs], answers)
+    names = _names(runs, folders)
+    tested = _answers(names, [run.state.baseline("test") for run in runs], answers)
+    pairs = [
+        *_out_of_fold(runs, names, answers, truth),
+        _pair("no augmentation, test", tested, truth),
+    ]
+    chosen = _answers(names, [final_record(run.state) for run in runs], answers)
     if any(record.label != NONE for record, _ in chosen):
         pairs.append(_pair("what each recommends, test", chosen, truth))
-    return RunComparison(names=(runs[0].opened.name, runs[1].opened.name), pairs=tuple(pairs))
+    return RunComparison(names=names, pairs=tuple(pairs))
+
+
+def _names(runs: Runs, folders: Folders) -> Names:
+    first, second = (run.opened.name for run in runs)
+    if first != second:
+        return first, second
+    return f"{first} ({folders[0]})", f"{second} ({folders[1]})"
 
 
 def _out_of_fold(
-    runs: Runs, answers: Sequence[JournaledAnswers], truth: Truth
+    runs: Runs, names: Names, answers: Sequence[JournaledAnswers], truth: Truth
 ) -> list[ComparedPair]:
     """No augmentation in both, where the same images were scored in the same folds: of the
     confirmation, whose seeds are more, or of the controls."""
     for kind in ("confirm", "control"):
         records = [run.state.baseline(kind) for run in runs]
         if all(record is not None and record.predictions_file for record in records):
-            both = _answers(runs, records, answers)
+            both = _answers(names, records, answers)
             if _are_alike(both):
                 return [_pair("no augmentation, out of fold", both, truth)]
     return []
@@ -117,14 +129,14 @@ def _dataset(runs: Runs, folders: Folders) -> Dataset:
 
 
 def _answers(
-    runs: Runs, records: Sequence[TrialRecord | None], answers: Sequence[JournaledAnswers]
+    names: Names, records: Sequence[TrialRecord | None], answers: Sequence[JournaledAnswers]
 ) -> list[Answered]:
     """The record of each search with its answers, image by image."""
     found = []
-    for run, record, of_run in zip(runs, records, answers, strict=True):
+    for name, record, of_run in zip(names, records, answers, strict=True):
         if record is None or record.predictions_file is None:
             raise UserError(
-                f"{escaped(run.opened.name)} has no answers on a test set; let it finish with "
+                f"{escaped(name)} has no answers on a test set; let it finish with "
                 "evaluation.test on"
             )
         found.append((record, of_run.take(record)))

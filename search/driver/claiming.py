@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from data.augmentations import is_option
 from data.dataset import TRAIN, VALIDATION
 from search.driver.declaration import Declaration
 from search.driver.phases import Context, Knowledge, best_trials
@@ -183,6 +184,7 @@ class Look:
             recommended=recommended if recommended in placed else None,
             covariates=self.covariates,
             negligible=self.context.config.evaluation.negligible,
+            sets={label: _own(wholes[label]) for label, each in placed.items() if each.outside},
         )
         if self.says_anything:
             level = 1 - (1 - level) / self._num_choices
@@ -246,6 +248,11 @@ def chosen_beside(known: Knowledge) -> dict[str, Any]:
     """The values that were chosen, when the search phase ended, for what is searched beside
     augmentation; empty before."""
     return known.evidence.claims.beside if known.evidence.claims else {}
+
+
+def _own(record: TrialRecord) -> tuple[str, ...]:
+    """The augmentations of a trial, without the options that act with them."""
+    return tuple(name for name in record.spec.settings.augmentation if not is_option(name))
 
 
 def _is_like(point: Combination, other: Combination) -> bool:

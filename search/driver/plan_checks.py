@@ -4,9 +4,10 @@ shows whether it does."""
 
 import numpy as np
 
+from data.augmentations import active, is_option
 from data.dataset import TRAIN, VALIDATION, Dataset
 from data.errors import UserError
-from data.messages import plural
+from data.messages import first_of, plural
 from data.strict_zip import MOST_BYTES
 from search.driver.specs import STREAMS
 from search.experiment.beside import searched_beside
@@ -85,7 +86,7 @@ def check_answers(config: ExperimentConfig, dataset: Dataset) -> None:
 
 def plan_lines(config: ExperimentConfig, space: Space) -> tuple[str, ...]:
     """What keeps a plan from telling what it might, a line each; `check` and `run` print them."""
-    return (*_cut_by_plan(space), *_untold(config, space))
+    return (*_cut_by_plan(space), *_untold(config, space), *_never_apart(config, space))
 
 
 def _untold(config: ExperimentConfig, space: Space) -> tuple[str, ...]:
@@ -103,6 +104,18 @@ def _untold(config: ExperimentConfig, space: Space) -> tuple[str, ...]:
         f"{names}: searched over a range, of which hardly two trials have the same value, and an "
         "augmentation is compared with none at the same; write evaluation.confirm, which trains "
         f"both, or fix {one}: without, augmentations may stay NOT TRIED",
+    )
+
+
+def _never_apart(config: ExperimentConfig, space: Space) -> tuple[str, ...]:
+    """Where several are on in every trial, and none is trained alone."""
+    on = [name for name in active(space.fixed["augmentation"]) if not is_option(name)]
+    if len(on) < 2 or (config.evaluation.confirm and config.evaluation.ablation):
+        return ()
+    return (
+        f"{first_of(on)}: on in every trial, so that no training tells one from the others; write "
+        "evaluation.confirm, and evaluation.ablation: true, which trains each alone: without, they "
+        "stay NOT TRIED, and only the whole is told of",
     )
 
 

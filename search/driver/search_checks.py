@@ -181,6 +181,8 @@ def _check_wholes(so_far: SearchSoFar, wholes: Iterable[WholeClaim]) -> None:
     names = {*so_far.space.fixed_by_name, *so_far.space.as_json(), DOUBLINGS}
     for whole in wholes:
         need(len(whole.label) <= MOST_LABEL, "its claims are of what is no label")
+        known = all(name in AUGMENTATIONS for name in whole.sets)
+        need(known, "its claims are of augmentations that are none")
         for name in AUGMENTATIONS.keys() & whole.settings.keys():
             need_value(name, whole.settings[name])
         strange = [

@@ -74,11 +74,15 @@ class StrengthRange(Frozen):
 
 class WholeClaim(Frozen):
     """A whole setting against no augmentation: the recommended one, another that was confirmed, a
-    control."""
+    control.
+
+    sets: augmentations of a control that is outside what is searched, and has no `settings`.
+    """
 
     label: str
     settings: dict[str, Any]
     measured: Estimate | None
+    sets: tuple[str, ...] = ()
 
 
 class AugmentationClaims(Frozen):
@@ -186,8 +190,8 @@ class Answer(Beside):
     kind: use `settings`; use none, since whatever was tried is shown to gain less than `at_most`;
     or it cannot be told, because an effect below `detectable` was invisible here:
     of what is known least (`least_known`); `shortfall` is what would show one.
-    left_out: augmentations that HELP alone and are not in `settings`, with the verdict on what they
-    add to the recommended setting; NOT TRIED where they were not tried beside what is used.
+    left_out: augmentations that HELP alone and are not in what is used, with the verdict on what
+    they add to the recommended setting; NOT TRIED where they were not tried beside what is used.
     """
 
     kind: AnswerKind
@@ -242,16 +246,20 @@ def answer_of(claims: Claims) -> Answer:
 
 def least_known(claims: Claims) -> WholeClaim | None:
     """What is known least of all that may gain what matters, augmentations alone before whole
-    settings; of everything tried where nothing may. None where nothing was tried. An augmentation
-    alone as it is judged or, where it may gain nothing so, at the strength that may gain most."""
+    settings and those before controls; of everything tried where nothing may. None where nothing
+    was tried. An augmentation alone as it is judged or, where it may gain nothing so, at the
+    strength that may gain most."""
     alone = {alone_label(each.name) for each in claims.augmentations if each.alone}
     tried = [(each, found) for each in candidates(claims) if (found := each.measured)]
     among = [pair for pair in tried if pair[1].ci[1] > claims.negligible]
-    labels = {whole.label for whole, _ in among}
+    told = {whole.label for whole, _ in among}
     opened = [pair for pair in _most_open(claims) if pair[1].ci[1] > claims.negligible]
-    among = [*among, *(pair for pair in opened if pair[0].label not in labels)] or tried
-    among = [pair for pair in among if pair[0].label in alone] or among
-    return max(among, key=lambda pair: pair[1].detectable, default=(None, None))[0]
+    among = [*among, *(pair for pair in opened if pair[0].label not in told)] or tried
+
+    def little_is_known(pair: tuple[WholeClaim, Estimate]) -> tuple[bool, bool, float]:
+        return pair[0].label in alone, bool(pair[0].settings), pair[1].detectable
+
+    return max(among, key=little_is_known, default=(None, None))[0]
 
 
 def _most_open(claims: Claims) -> list[tuple[WholeClaim, Estimate]]:
@@ -276,9 +284,9 @@ def candidates(claims: Claims) -> list[WholeClaim]:
 
 
 def _left_out(claims: Claims, used: WholeClaim) -> dict[str, VerdictWord]:
-    is_recommended = used.label == claims.recommended
+    is_recommended, own = used.label == claims.recommended, {*used.settings, *used.sets}
     return {
         each.name: word_of(each.with_recommended if is_recommended else None, claims.negligible)
         for each in claims.augmentations
-        if word_of(each.alone, claims.negligible) == "HELPS" and each.name not in used.settings
+        if word_of(each.alone, claims.negligible) == "HELPS" and each.name not in own
     }

@@ -6,7 +6,7 @@ curve and every setting trained is in the family too, whether it is shown or not
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from search.evidence.answer import (
     WholeClaim,
 )
 from search.evidence.choosing import Strengths, strengths
-from search.evidence.curves import NOTHING, Axis, Combination
+from search.evidence.curves import NOTHING, Axis, Combination, told_apart
 from search.evidence.effects import fit
 from search.evidence.intervals import NUM_DRAWS, Intervals, simultaneous
 from search.evidence.measurements import Measurements
@@ -34,8 +34,9 @@ _Pair = tuple[Combination, Combination]
 class Declared:
     """What a search will claim. axes: the augmentations searched. covariates: other settings
     searched, which have their effects and no claims. wholes: settings that may be used, by label;
-    controls as `Combination(outside=label)`. recommended: the label of the one that single
-    augmentations are seen beside; None: of no augmentation.
+    controls as `Combination(outside=label)`, with the augmentations of these in `sets`.
+    recommended: the label of the one that single augmentations are seen beside; None: of no
+    augmentation.
     """
 
     axes: tuple[Axis, ...]
@@ -43,6 +44,7 @@ class Declared:
     recommended: str | None
     covariates: tuple[Axis, ...] = ()
     negligible: float = NEGLIGIBLE
+    sets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def curves(self, axis: Axis) -> list[list[Combination]]:
         """The settings of an augmentation's curve alone, and of the one beside what is
@@ -65,15 +67,16 @@ def claim(
     """points: the setting of each training. level: of all intervals together; more than 0.95 at a
     look before the end.
 
-    An augmentation that no training used is not tried. Raises ValueError where nothing but no
-    augmentation was trained.
+    An augmentation that no training used, or none that tells it from what was on with it, is not
+    tried. Raises ValueError where nothing but no augmentation was trained.
     """
     if all(point == NOTHING for point in points):
         raise ValueError("nothing but no augmentation was trained: there is nothing to claim")
-    used = {name for point in points for name, _ in point.values}
-    tried = [axis for axis in declared.axes if axis.name in used]
+    base = measured.stage_columns()
+    apart = told_apart(declared.axes, declared.covariates, points, base)
+    tried = {axis.name: axis for axis in apart}
     model = fit(measured, (*declared.axes, *declared.covariates), points)
-    told, might = _family(declared, tried, points)
+    told, might = _family(declared, apart, points)
     contrasts = model.contrasts(told + might)
     if_high = np.arange(len(told) + len(might)) >= len(told)
     asked = replace(contrasts, if_high=if_high)
@@ -83,12 +86,17 @@ def claim(
             _augmentation(
                 table, declared, axis, strengths(measured, model, axis, NOTHING, seed), points
             )
-            if axis in tried
-            else _not_tried(axis)
-            for axis in declared.axes
+            if (axis := tried.get(each.name))
+            else _not_tried(each)
+            for each in declared.axes
         ),
         wholes=tuple(
-            WholeClaim(label=label, settings=dict(point.values), measured=table.of(point, NOTHING))
+            WholeClaim(
+                label=label,
+                settings=dict(point.values),
+                measured=table.of(point, NOTHING),
+                sets=declared.sets.get(label, ()),
+            )
             for label, point in declared.wholes.items()
         ),
         recommended=declared.recommended,
@@ -182,17 +190,18 @@ def _augmentation(
 def _judged_at(
     curve: list[Estimate], found: Strengths, within: range, trained: Collection[int]
 ) -> int:
-    """At which strength an augmentation is judged alone. The smallest sensible one of the range
-    that HELPS, or the best that does; one that was trained alone before any that is read off. Else
-    the weakest shown to hurt; else the smallest sensible one, or the strongest where none is
-    sensible but nothing."""
+    """At which strength an augmentation is judged alone: one that HELPS, else one that HURTS, else
+    any; among these one that was trained alone before any that is read off. The smallest sensible
+    one, or the best that HELPS; the weakest that HURTS; the strongest where none is sensible but
+    nothing."""
     helping = [index for index in within if curve[index].ci[0] > 0]
-    if helping:
-        known = [index for index in helping if index in trained] or helping
-        near = [index for index in known if index >= found.sensible > 0]
-        return min(near, default=max(known, key=lambda index: curve[index].effect))
     hurting = [index for index, each in enumerate(curve) if each.ci[1] < 0]
-    return min(hurting, default=found.sensible or len(curve) - 1)
+    among = helping or hurting or range(1, len(curve))
+    known = [index for index in among if index in trained] or among
+    if hurting and not helping:
+        return min(known)
+    best = max(known, key=lambda index: curve[index].effect) if helping else max(known)
+    return min((index for index in known if index >= found.sensible > 0), default=best)
 
 
 def _within(curve: list[Estimate], found: Strengths) -> range:

@@ -1,13 +1,14 @@
 """What is searched, as the model of effects sees it: axes, and settings as combinations on them."""
 
 from collections.abc import Container, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import log, pi
 from typing import Any
 
 import numpy as np
 
 _WAVES = 4  # of a curve's departure from a straight line; smoother ones are likelier
+_RANK, _TOLD = 1e-9, 1e-6  # what is 0 but for rounding
 
 
 @dataclass(frozen=True)
@@ -86,3 +87,28 @@ class Combination:
 
 
 NOTHING = Combination()
+
+
+def told_apart(
+    axes: Sequence[Axis], others: Sequence[Axis], points: Sequence[Combination], base: np.ndarray
+) -> list[Axis]:
+    """Of axes, those whose effect alone some trainings tell from that of all else that was on with
+    it, and of levels those that are told so: effects of straight lines and levels that a least
+    squares fit would know. others: what else is searched. base: float64 [T, stages]."""
+    outside = sorted({point.outside for point in points} - {""})
+    controls = [[float(point.outside == label) for label in outside] for point in points]
+    blocks = [axis.terms(points)[:, axis.is_main] for axis in (*axes, *others)]
+    design = np.hstack([base, np.array(controls).reshape(len(points), -1), *blocks])
+    known = np.linalg.pinv(design, rcond=_RANK) @ design
+    found, end = [], base.shape[1] + len(outside)
+    for axis, block in zip(axes, blocks, strict=False):
+        start, end = end, end + block.shape[1]
+        told = np.abs(known - np.eye(len(known)))[start:end].max(axis=1, initial=0) < _TOLD
+        if axis.places is None:
+            levels = (
+                value for value, is_told in zip(axis.values[1:], told, strict=True) if is_told
+            )
+            axis = replace(axis, values=(axis.values[0], *levels))
+        if told.any():
+            found.append(axis)
+    return found

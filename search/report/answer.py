@@ -181,8 +181,6 @@ def _less_than(view: SearchView, value: float) -> str:
 def _left_out(view: SearchView) -> Iterator[str]:
     alone = {judged.name: judged.measured for judged in view.augmentations}
     for name, word in (view.answer.left_out if view.answer else {}).items():
-        if name in (view.used or {}):
-            continue  # a control's own
         yield (
             f"{name} HELPS alone, {estimate_text(alone.get(name), view.unit)}, and is left out: it "
             f"{WHY_LEFT_OUT[word]}."
@@ -205,7 +203,7 @@ def _doubts(view: SearchView) -> Iterator[str]:
 
 def _whole_name(whole: WholeSetting, view: SearchView) -> str:
     """Not to be taken for the augmentation that it consists of."""
-    name = view.in_words(whole.label, whole.settings)
+    name = view.in_words(whole)
     return name if view.named(whole.label) else f"the whole setting {name}"
 
 

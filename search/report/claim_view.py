@@ -23,7 +23,7 @@ from search.evidence.findings import Evidence
 from search.experiment.beside import with_beside
 from search.experiment.settings import setting_key
 from search.experiment.trial import TrialRecord
-from search.report.record_view import RecordView
+from search.report.named_view import NamedView, searched_part
 from search.report.trial_facts import budget, heads_cut
 from search.report.wording import other_part
 from search.training.lost_networks import lost_text
@@ -38,7 +38,8 @@ class Judged:
     setting, against no augmentation.
 
     claims: None of a whole setting. doubts: what speaks against a verdict HURTS, each in a few
-    words. is_read_off: no training had this strength. sets: what a whole setting sets, in words.
+    words. is_read_off: no training had this strength. is_never_apart: it is NOT TRIED, though
+    trainings used it, and claims are made of them. sets: what a whole setting sets, in words.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Judged:
     claims: AugmentationClaims | None = None
     doubts: tuple[str, ...] = ()
     is_read_off: bool = False
+    is_never_apart: bool = False
     sets: str = ""
 
     @property
@@ -84,7 +86,7 @@ def effect_json(measured: Estimate | None) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class ClaimView(RecordView):
+class ClaimView(NamedView):
     """With what is claimed."""
 
     @cached_property
@@ -144,10 +146,13 @@ class ClaimView(RecordView):
         claims: AugmentationClaims | None = None,
         rests_on: Sequence[TrialRecord] = (),
     ) -> Judged:
-        word, is_read_off = self._word(measured), False
+        word, is_read_off, is_never_apart = self._word(measured), False, False
         if claims is not None and claims.strength is not None:
             is_read_off = not any(self._has_strength(each, claims) for each in rests_on)
-        return Judged(name, word, measured, claims, self._doubts(word, rests_on), is_read_off)
+        elif claims is not None:
+            is_never_apart = bool(rests_on and self.wholes)
+        doubts = self._doubts(word, rests_on)
+        return Judged(name, word, measured, claims, doubts, is_read_off, is_never_apart)
 
     def _has_strength(self, record: TrialRecord, claims: AugmentationClaims) -> bool:
         """Whether a training that counts has an augmentation at the strength it is judged at, alone
@@ -264,15 +269,6 @@ class ClaimView(RecordView):
 
 def gain_of(claim: WholeClaim) -> float:
     return claim.measured.effect if claim.measured else -math.inf
-
-
-def searched_part(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Of a setting, the augmentation as an experiment file writes it."""
-    return {
-        name: list(value) if isinstance(value, tuple) else value
-        for name, value in settings.items()
-        if name in AUGMENTATIONS
-    }
 
 
 def has_trained(

@@ -14,7 +14,7 @@ from search.report.figure_style import BLUE, GREY, INK, ORANGE, PALE, is_narrow,
 from search.report.sections import confusion_note
 from search.report.trial_facts import best_epoch
 from search.report.view import SearchView
-from search.report.wording import seconds_text, settings_of, shortened
+from search.report.wording import seconds_text, shortened
 
 
 def curve_records(view: SearchView) -> list[tuple[str, TrialRecord]]:
@@ -235,7 +235,7 @@ def time_text(view: SearchView) -> str:
 def curve_note(view: SearchView) -> str:
     """Which settings the curves are of, in words; and what they are after as many epochs as no
     augmentation takes, which is kinder to it."""
-    named = [(name, settings_of(r)) for name, r in curve_records(view)[1:]]
+    named = [(name, view.settings_of(r)) for name, r in curve_records(view)[1:]]
     said = [f"The {name} is {settings}." for name, settings in named]
     return " ".join([*said, *_after_equal_epochs(view)])
 

@@ -23,7 +23,7 @@ from search.report.figure_style import (
 from search.report.figures_effects import label_effects, scaled
 from search.report.trial_facts import budget, given_text, most_budget
 from search.report.view import SearchView
-from search.report.wording import effect_text, name_text, number_text, shortened, size_text
+from search.report.wording import effect_text, number_text, shortened, size_text
 
 KIND_COLORS = {"control": ORANGE, "trial": BLUE, "confirm": GREEN, "ablation": PURPLE, "test": INK}
 CONTROL_MARK = "D"
@@ -86,7 +86,7 @@ def floor_rows(view: SearchView, limit: int) -> list[Row]:
     )
     return [
         Row(
-            label=_trial_label(record, limit, budget(record) < top),
+            label=_trial_label(view, record, limit, budget(record) < top),
             value=record.effect.delta,
             low=record.effect.ci_low,
             high=record.effect.ci_high,
@@ -99,11 +99,11 @@ def floor_rows(view: SearchView, limit: int) -> list[Row]:
     ]
 
 
-def _trial_label(record: TrialRecord, limit: int, is_hollow: bool) -> str:
+def _trial_label(view: SearchView, record: TrialRecord, limit: int, is_hollow: bool) -> str:
     number, is_control = number_text(record.trial), record.kind == "control"
     if limit < 20:
         return shortened(record.label, limit) if is_control else number
-    name = name_text(record, limit)
+    name = view.name_text(record, limit)
     return f"{name}, {given_text(record)}" if is_hollow else name
 
 

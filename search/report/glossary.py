@@ -65,15 +65,16 @@ GLOSSARY = (
         "verdict",
         "HELPS or HURTS: the whole interval is above, or below, zero. NEGLIGIBLE: it holds zero "
         "and ends where an effect begins to matter. NO EVIDENCE: it holds zero and reaches "
-        "further. NOT TRIED: no training used it, or there is none without augmentation that "
-        "it can be compared with, at the same model and training values.",
+        "further. NOT TRIED: no training used it, or none that tells it from what was always on "
+        "with it, or there is none without augmentation that it can be compared with, at the same "
+        "model and training values.",
         ("verdict",),
     ),
     Term(
         "strength",
         "The value that an augmentation is judged at alone: the weakest that keeps four fifths of "
-        "the best gain, one that was trained before one that is read off; else the weakest that "
-        "HURTS; where nothing gains or hurts, the strongest.",
+        "the best gain; else the weakest that HURTS; where nothing gains or hurts, the strongest. "
+        "One that was trained alone goes before one that is read off.",
         ("strength",),
     ),
     Term(

@@ -9,7 +9,7 @@ from data.messages import plural
 from search.report.sentences import numbers_text
 from search.report.trial_facts import budget, heads_cut
 from search.report.view import SearchView
-from search.report.wording import effect_text, number_text, seconds_text, settings_of, size_text
+from search.report.wording import effect_text, number_text, seconds_text, size_text
 from search.training.lost_networks import lost_text
 
 # What a search compares with unasked, by the label of its trial.
@@ -23,7 +23,7 @@ PHASE_NAMES = {"control": "controls", "trial": "trials", "confirm": "confirmatio
 
 def sheet_text(view: SearchView) -> str:
     best = view.chosen or view.best
-    settings = settings_of(best) if best else "the search"
+    settings = view.settings_of(best) if best else "the search"
     who = "recommended setting" if view.chosen else "best trial, not a recommendation"
     return f"Images of the data: clean on the left, then samples of the {who}: {settings}."
 

@@ -10,7 +10,6 @@ from search.report.answer import answer, beside_answer
 from search.report.claim_view import Judged, WholeSetting, effect_json
 from search.report.trial_facts import best_epoch
 from search.report.view import SearchView
-from search.report.wording import label_text
 
 
 def summarize(view: SearchView) -> dict[str, Any]:
@@ -81,7 +80,7 @@ def _trial(record: TrialRecord, view: SearchView) -> dict[str, Any]:
     accuracy, effect = view.accuracy(record), record.effect
     return {
         "trial": record.trial,
-        "label": label_text(record),
+        "label": view.label_text(record),
         "status": view.status_of(record),
         "settings": record.settings,
         "score": record.result.score if record.result else None,

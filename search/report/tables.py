@@ -15,14 +15,11 @@ from search.report.view import SearchView
 from search.report.wording import (
     effect_text,
     estimate_text,
-    name_text,
     number_text,
     percent_text,
-    settings_text,
     size_text,
     strength_text,
     value_text,
-    what_text,
 )
 
 MOST_CLASSES, MOST_NOTED = 60, 10
@@ -68,6 +65,8 @@ def _note(judged: Judged, view: SearchView) -> str:
         least = judged.measured.detectable
         size = "no effect" if least >= view.most_effect else size_text(least, view.unit)
         notes.append(f"{size} would have been found 4 times in 5")
+    if judged.is_never_apart:
+        notes.append("was on only with others, from which no training tells it")
     if judged.is_read_off:
         notes.append("read off the curve: no training had this strength")
     if (look := view.look_of(judged.name)) is not None:
@@ -97,7 +96,7 @@ def whole_table(view: SearchView) -> Table:
 
 
 def _whole_text(whole: WholeSetting, view: SearchView) -> str:
-    settings = settings_text(whole.settings, view.image_size, others=whole.others)
+    settings = view.settings_text(whole.settings, whole.others)
     name = view.named(whole.label)
     unlike = "" if whole.is_confirmed or not view.is_confirmed else " (not confirmed)"
     return (f"{name}: {settings}" if name else settings) + unlike
@@ -113,7 +112,7 @@ def best_trials_table(view: SearchView) -> Table:
     columns: Sequence[Column[TrialRecord]] = (
         Column("trial", lambda record: str(record.trial)),
         Column(OWN_EFFECT, lambda r: effect_text(r.effect, view.unit, named=False), view.unit.name),
-        Column("augmentation", what_text),
+        Column("augmentation", view.what_text),
     )
     return Table.of("Trials", columns, sorted(done, key=delta, reverse=True)[:MOST_NOTED])
 
@@ -121,7 +120,7 @@ def best_trials_table(view: SearchView) -> Table:
 def failure_table(view: SearchView) -> Table:
     failed = [(r, r.result) for r in view.records if r.result and r.result.status == "failed"]
     columns: Sequence[Column[tuple[TrialRecord, Any]]] = (
-        Column("trial", lambda row: name_text(row[0])),
+        Column("trial", lambda row: view.name_text(row[0])),
         Column("attempts", lambda row: str(row[0].attempts)),
         Column("why", lambda row: redacted(row[1].error or "no reason was given")),
         Column("log", lambda row: redacted(row[1].log_path or "")),
@@ -214,7 +213,7 @@ def leak_table(view: SearchView) -> Table:
     rows = []
     for score in view.leak.scores if view.leak else ():
         record = view.record(score.trial)
-        rows.append((name_text(record) if record else view.label(score.label), score))
+        rows.append((view.name_text(record) if record else view.label(score.label), score))
     return Table.of("Clean and leaking scores", columns, rows)
 
 

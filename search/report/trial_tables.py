@@ -19,12 +19,10 @@ from search.report.view import SearchView
 from search.report.wording import (
     effect_text,
     estimate_text,
-    label_text,
     number_text,
     percent_text,
     strength_text,
     value_text,
-    what_text,
 )
 from search.training.modes import budget_of
 
@@ -39,7 +37,7 @@ def trial_table(view: SearchView) -> Table:
     rung_epochs = any(record.spec.protocol.max_epochs is not None for record in records)
     columns = (
         *_measured_columns(view),
-        *(_setting_column(name) for name in view.setting_names if name != "views"),
+        *(_setting_column(view, name) for name in view.setting_names if name != "views"),
         # the rung that a trial stands on: its views and, where rungs differ in them, its epochs
         Column[TrialRecord]("views", lambda r: str(r.spec.protocol.views)),
         *([Column[TrialRecord]("epochs given", lambda r: str(budget_of(r.spec)))] * rung_epochs),
@@ -86,7 +84,7 @@ def _measured_columns(view: SearchView) -> Iterator[Column[TrialRecord]]:
     yield Column("kind", lambda record: record.kind)
     yield Column(OWN_EFFECT, effect, view.unit.name, "number")
     yield Column("by all trainings (95 %)", claimed, view.unit.name, "number")
-    yield Column("what", what_text, kind="long")
+    yield Column("what", view.what_text, kind="long")
     if view.figure_name:
         yield Column(view.figure_name, figure, kind="share")
     yield Column("accuracy (95 %)", accuracy, kind="share")
@@ -94,12 +92,13 @@ def _measured_columns(view: SearchView) -> Iterator[Column[TrialRecord]]:
     yield Column("optimistic", lambda record: accuracy(record, optimistic=True), kind="share")
 
 
-def _setting_column(name: str) -> Column[TrialRecord]:
+def _setting_column(view: SearchView, name: str) -> Column[TrialRecord]:
     def value(record: TrialRecord) -> Cell:
         value = record.settings.get(name)
         if value is None:
             return Cell("")
-        visible = visible_value(name, value, record.spec.dataset.image_size)
+        more = view.more_digits(record.spec.settings.augmentation)
+        visible = visible_value(name, value, record.spec.dataset.image_size, more)
         if visible is None:
             visible = AUGMENTATIONS[name].identity
         text = strength_text if name in AUGMENTATIONS else _plain_text
@@ -194,7 +193,7 @@ def _csv_claims(view: SearchView) -> Iterator[Column[TrialRecord]]:
 
         return told
 
-    yield Column("label", label_text)
+    yield Column("label", view.label_text)
     yield Column("source_trial", lambda record: _written(source(record)))
     yield Column("views", lambda record: _written(record.spec.protocol.views))
     yield Column("precision", precision)

@@ -17,8 +17,9 @@ from search.evidence.findings import Score
 from search.experiment.beside import with_beside
 from search.experiment.settings import Settings
 from search.experiment.trial import TrialRecord
-from search.report.claim_view import ClaimView, Judged, gain_of, has_trained, searched_part
-from search.report.wording import UNNAMED, beside_text, label_text, other_part, settings_text
+from search.report.claim_view import ClaimView, Judged, WholeSetting, gain_of, has_trained
+from search.report.named_view import searched_part
+from search.report.wording import UNNAMED, beside_text, other_part
 
 NO_AUGMENTATION = "no augmentation"
 RECOMMENDED_SETTING, EXPECTED_BEST = "recommended setting", "setting expected best"
@@ -171,16 +172,16 @@ class SearchView(ClaimView):
 
     @cached_property
     def _labels(self) -> Mapping[str, str]:
-        return {record.label: label_text(record) for record in self.records}
+        return {record.label: self.label_text(record) for record in self.records}
 
     def _in_words(self, augmentation: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
         """What a whole setting sets: the augmentation, and what was searched with it."""
-        text = settings_text(augmentation, self.image_size, others=other_part(settings))
+        text = self.settings_text(augmentation, other_part(settings))
         return f"{text}{beside_text(self.beside)}"
 
-    def in_words(self, label: str, settings: Mapping[str, Any]) -> str:
+    def in_words(self, whole: WholeSetting) -> str:
         """A whole setting, by its name where it has one."""
-        return self.named(label) or settings_text(settings, self.image_size)
+        return self.named(whole.label) or self.settings_text(whole.settings, whole.others)
 
     @property
     def within_name(self) -> str:

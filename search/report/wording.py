@@ -20,6 +20,7 @@ from search.experiment.trial import Effect, TrialRecord
 
 _UNPRINTABLE = ("Cc", "Cs", "Cn", "Co")
 NAME_WIDTH = 80  # signs of a trial's name where nothing is said of room
+EXACT = 6  # decimals of a setting beyond what shows: so many are all that it has
 MORE_DIGITS = 2  # at the most, so that what is not 0 is not told as 0
 AGAIN = {"confirm": "again: ", "test": "test: "}  # kinds that train what other trials were
 # Labels that say what an algorithm did, and no number of a trial: such a setting goes by what it
@@ -116,14 +117,16 @@ def settings_text(
     size: int,
     limit: int | None = None,
     others: Mapping[str, Any] = MappingProxyType({}),
+    more: int = 0,
 ) -> str:
     """An augmentation as a list for people: "rotation_range 15, zoom_range 0.1, horizontal_flip".
 
     Values are rounded to what shows in pictures of `size` pixels a side; those that show nothing
     are left out. limit: the most signs; settings that go beyond it are counted, whole:
-    "rotation_range 15 and 2 more". others: what of model and training was searched with it.
+    "rotation_range 15 and 2 more". others: what of model and training was searched with it. more:
+    decimals beyond what shows, EXACT for all of them.
     """
-    shown = _setting_texts(augmentation, size)
+    shown = _setting_texts(augmentation, size, more)
     texts = [f"{name}{text}" for name, text in shown.items()] or [_nothing(augmentation, size)]
     texts += [f"{name} {value_text(value)}" for name, value in others.items()]
     whole = ", ".join(texts)
@@ -149,12 +152,12 @@ def beside_text(values: Mapping[str, Any]) -> str:
     return f" with {' and '.join(said)}" if said else ""
 
 
-def settings_of(record: TrialRecord, limit: int | None = None) -> str:
+def settings_of(record: TrialRecord, limit: int | None = None, more: int = 0) -> str:
     """`settings_text` of a trial's augmentation, at the size of its images, with what else it was
     searched with, and what mixes its batches."""
     augmentation, training = record.spec.settings.augmentation, record.spec.settings.training
     others = {} if has_name(record) else other_part(record.settings)
-    text = settings_text(augmentation, record.spec.dataset.image_size, limit, others)
+    text = settings_text(augmentation, record.spec.dataset.image_size, limit, others, more)
     mixed = [f"{name} {share:g}" for name in MIXING if (share := getattr(training, name))]
     return ", ".join([text, *mixed] if augmentation or not mixed else mixed)
 
@@ -178,38 +181,40 @@ def has_name(record: TrialRecord) -> bool:
     return record.kind != "trial" and UNNAMED.fullmatch(record.label) is None
 
 
-def label_text(record: TrialRecord, limit: int | None = None) -> str:
+def label_text(record: TrialRecord, limit: int | None = None, more: int = 0) -> str:
     """What a trial is called beside its number: its name if it has one, else what it sets."""
     if not has_name(record):
-        return settings_of(record, limit)
+        return settings_of(record, limit, more)
     return record.label if limit is None else shortened(record.label, limit)
 
 
-def name_text(record: TrialRecord, limit: int = NAME_WIDTH) -> str:
+def name_text(record: TrialRecord, limit: int = NAME_WIDTH, more: int = 0) -> str:
     """A trial's name wherever it is spoken of: its number and what it is, "#9 rotation_range 15",
     "#1 course settings"; "#10 again: zoom_range 0.1" where a setting is confirmed."""
-    what = f"{AGAIN.get(record.kind, '')}{label_text(record, limit)}"
+    what = f"{AGAIN.get(record.kind, '')}{label_text(record, limit, more)}"
     return f"{number_text(record.trial)} {what}"
 
 
-def what_text(record: TrialRecord) -> str:
+def what_text(record: TrialRecord, more: int = 0) -> str:
     """What a trial was, in full: its settings, before them its name if it has one."""
-    settings = settings_of(record)
+    settings = settings_of(record, more=more)
     named = has_name(record) and record.label != settings
     return f"{record.label}: {settings}" if named else settings
 
 
-def _setting_texts(augmentation: Mapping[str, Any], size: int) -> dict[str, str]:
+def _setting_texts(augmentation: Mapping[str, Any], size: int, more: int) -> dict[str, str]:
     """By name, in one order whichever they came in (a journal sorts them, an algorithm does not):
     strengths, what is on or off, words; each in the order of the table of augmentations."""
-    seen, places = visible_settings(augmentation, size), AUGMENTATIONS.ordered(augmentation)
+    seen = augmentation if more == EXACT else visible_settings(augmentation, size, more)
+    places = AUGMENTATIONS.ordered(augmentation)
 
     def rank(name: str) -> tuple[bool, bool, int, str]:
         place = places.index(name) if name in places else len(places)
         return isinstance(seen[name], str), seen[name] is True, place, name
 
     ordered = sorted(seen, key=rank)
-    return {name: "" if seen[name] is True else f" {value_text(seen[name])}" for name in ordered}
+    text = json.dumps if more == EXACT else value_text
+    return {name: "" if seen[name] is True else f" {text(seen[name])}" for name in ordered}
 
 
 def _nothing(augmentation: Mapping[str, Any], size: int) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from urllib.parse import quote
 
 from data.augmentations import AUGMENTATIONS
-from data.messages import escaped, first_of
+from data.messages import escaped, first_of, listed
 from data.secrets import redacted
 from search.experiment.trial import Kind, TrialRecord
 from search.export.exporters import Policy, targets_of, write
@@ -105,7 +105,7 @@ def _verdict(view: SearchView, record: TrialRecord, is_claimed: bool) -> str:
 def describe_winner(view: SearchView, class_names: Sequence[str]) -> str:
     """What a registered model's page says: the answer, its accuracy on the test set, what goes in
     and what comes out, and its augmentation as code."""
-    classes = ", ".join(map(escaped_markdown, class_names))
+    classes = listed(list(map(escaped_markdown, class_names)))
     if len(classes) > MAX_CHARACTERS // 4:
         classes = f"{len(class_names)} classes, listed in the model's metadata"
     said = [

@@ -22,7 +22,7 @@ from search.experiment.settings import Frozen, content_hash
 from search.journal.state import SearchState
 from search.report.answer import answer
 from search.report.view import SearchView
-from search.report.wording import estimate_text, settings_of
+from search.report.wording import estimate_text
 from search.verification.bundle_file import Manifest
 from search.verification.fingerprints import Fingerprint, fingerprints
 from search.verification.likeness import MOST_HELD, Holder, Index, copied
@@ -95,7 +95,7 @@ def submission_of(
         seed=config["seed"],
         question=content_hash(question(config))[:8],
         verdict=verdict,
-        best=settings_of(best, BEST_WIDTH) if best else "none",
+        best=view.settings_of(best, BEST_WIDTH) if best else "none",
         delta=estimate_text(claimed, view.unit) if claimed else "not measured",
         effect=claimed,
         answer=answer(view),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rich.cells import cell_len, set_cell_size
 
-from data.messages import escaped
+from data.messages import escaped, first_of
 from search.report.wording import shortened
 from search.verification.comparison import Difference
 from search.verification.grading import Grade, Grades
@@ -155,10 +155,8 @@ def describe_grades(grades: Grades) -> str:
         )
         lines.append(f"{copy.word}: {first} and {second}: {copy.what}")
     if grades.others:
-        more = ", ..." if len(grades.others) > MOST_NAMED else ""
-        named = ", ".join(shortened(name, 40) for name in grades.others[:MOST_NAMED])
-        count = len(grades.others)
-        lines.append(f"not graded, being no .zip, or hidden: {count} ({named}{more})")
+        named = first_of([shortened(name, 40) for name in grades.others], MOST_NAMED)
+        lines.append(f"not graded, being no .zip, or hidden: {len(grades.others)} ({named})")
     return "\n".join(lines)
 
 
