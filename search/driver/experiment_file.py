@@ -109,7 +109,7 @@ def _read(experiment: str | Path | Mapping[str, Any]) -> tuple[dict[str, Any], s
     if not isinstance(data, dict):
         raise UserError(
             f"{path}: received {literal(data)}; an experiment file is a mapping of keys to values, "
-            "each literal key: value, with a space after the colon"
+            "each written key: value, with a space after the colon"
         )
     base = path.resolve().parent
     resolve_paths(data, base)

@@ -113,4 +113,5 @@ FROZEN = Mode(
     budget="views",
     most=lambda training: training.views,
     frozen="all",
+    head_spread=0.04,
 )
