@@ -119,15 +119,12 @@ def _cut_by_plan(space: Space) -> tuple[str, ...]:
 
 def _of_settings(training: TrainingSettings) -> list[str]:
     mode, patience = mode_of(training), training.patience
-    given = {"training.max_epochs": training.max_epochs}
-    if mode.name == "finetune" and training.finetune.max_epochs is not None:
-        given["training.finetune.max_epochs"] = training.finetune.max_epochs
     word = "head" if mode.budget == "views" else "network"
     return [
         f"{name} {most} cuts {f'every {word}' if most <= patience else f'most {word}s'} before "
         f"training.patience {patience} ends it: effects of a training that is not over say little; "
         f"write {name}: {min(AMPLE * patience, MOST_EPOCHS)} or more, and patience decides"
-        for name, most in given.items()
+        for name, most in dict(mode.phases(training)).items()
         if most < 2 * patience
     ]
 
