@@ -22,7 +22,7 @@ def lifts_cut(state: SearchState, config: ExperimentConfig) -> bool:
     nothing is decided again."""
     if state.cut_after is None or state.test is not None or state.opened is None:
         return False
-    then, now = state.opened.config["search"].get("max_hours"), config.search.max_hours
+    then, now = state.opened.experiment.search.max_hours, config.search.max_hours
     return then is not None and (now is None or now > then)
 
 

@@ -4,12 +4,15 @@ Nothing here reads a file or an image, knows the tables that stand above (algori
 modes, ...) or imports TensorFlow: `driver.experiment_file` reads with it and checks by them.
 """
 
+import json
+from collections.abc import Mapping
 from functools import lru_cache
 from itertools import pairwise
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, Field, create_model
 
+from data.own_augmentations import is_from_outside
 from data.secrets import shown_uri, without_secret
 from data.settings import DatasetConfig, NameIn
 from search.experiment.config_changes import CODE, by_place, may_change
@@ -245,9 +248,22 @@ class ExperimentConfig(Described):
         return content_hash(kept)[:24]
 
 
+def config_type(data: Mapping[str, Any]) -> type[ExperimentConfig]:
+    """Of what a file holds: it may name augmentations that no table holds."""
+    section = data.get("augmentation")
+    names = section if isinstance(section, Mapping) else ()
+    return _type_with(tuple(sorted(name for name in names if is_from_outside(name))))
+
+
+@lru_cache(maxsize=16)
+def config_of_json(text: str) -> ExperimentConfig:
+    """Of a journal, whose config was checked by all tables before it was written or read. Raises
+    ValueError where this is no config."""
+    return config_type(json.loads(text)).model_validate_json(text, strict=True)
+
+
 @lru_cache(maxsize=64)
-def config_type(outside: tuple[str, ...]) -> type[ExperimentConfig]:
-    """The type of an experiment that names these augmentations from outside."""
+def _type_with(outside: tuple[str, ...]) -> type[ExperimentConfig]:
     if not outside:
         return ExperimentConfig
     field = ExperimentConfig.model_fields["augmentation"]

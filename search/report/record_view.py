@@ -4,9 +4,9 @@ that knows of no conclusion."""
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from search.evidence.findings import LeakDemo, TestResult
+from search.experiment.config import EvaluationConfig
 from search.experiment.objectives import OBJECTIVES, SHOWN_ANYWAY, Unit
 from search.experiment.precisions import Part, Precision
 from search.experiment.settings import setting_key
@@ -91,16 +91,16 @@ class RecordView:
         state = self.state
         return "unfinished" if not state.stopped else "failed" if state.has_failed else "stopped"
 
-    def section(self, name: str) -> Mapping[str, Any]:
-        """A section of the experiment file, every default filled in."""
-        return (self.opened.config.get(name) or {}) if self.opened else {}
+    @property
+    def evaluation(self) -> EvaluationConfig:
+        return self.opened.experiment.evaluation if self.opened else EvaluationConfig()
 
     @cached_property
     def objective(self) -> str:
         """A search without records is taken by its experiment file."""
         if self.records:
             return self.records[0].spec.protocol.objective
-        return str(self.section("evaluation").get("objective", "accuracy"))
+        return self.evaluation.objective
 
     @property
     def unit(self) -> Unit:
@@ -184,7 +184,7 @@ class RecordView:
 
     @property
     def confirmation_is_on(self) -> bool:
-        return self.section("evaluation").get("confirm", True) is not None
+        return self.evaluation.confirm is not None
 
     @cached_property
     def budget_unit(self) -> str:

@@ -130,7 +130,7 @@ def looks_text(looks: int) -> str:
 def test_lines(view: SearchView) -> list[str]:
     test = view.test
     if test is None:
-        if view.section("evaluation").get("test") is False:
+        if not view.evaluation.test:
             return ["The test set stayed sealed: it was switched off (evaluation.test: false)."]
         sizes = view.opened.dataset.counts.get("test", ()) if view.opened else ()
         return [
