@@ -16,6 +16,7 @@ from data.listing import Listing
 from data.messages import plural
 from data.picture_file import UPRIGHT, open_picture
 from data.settings import DatasetConfig
+from search.experiment.controls import CONTROL_NAMES
 from search.experiment.settings import TrainingSettings
 
 MOST_LOOKED_AT = 200  # pictures whose size is read; they are spread over the whole data set
@@ -211,7 +212,7 @@ def plan_of(rung: PlanStep, shapes: Shapes, dataset: Dataset) -> list[Chosen]:
         Chosen("evaluation.ablation", rung.ablation, ablation),
         Chosen(
             "evaluation.controls",
-            ["course", "trivial_augment"] if rung.controls else [],
+            list(CONTROL_NAMES) if rung.controls else [],
             "compared with beside no augmentation"
             if rung.controls
             else "no augmentation is compared with always; no time for others",

@@ -8,10 +8,10 @@ from data.dataset import TRAIN, VALIDATION, Dataset
 from data.errors import UserError
 from data.messages import plural
 from data.strict_zip import MOST_BYTES
-from search.driver.specs import STREAMS
 from search.experiment.beside import searched_beside
 from search.experiment.config import ExperimentConfig
 from search.experiment.dimensions import Range
+from search.experiment.kinds import KINDS
 from search.experiment.objectives import OBJECTIVES
 from search.experiment.seeds import derive_seed
 from search.experiment.settings import MOST_EPOCHS, TrainingSettings
@@ -56,7 +56,7 @@ def check_folds(config: ExperimentConfig, dataset: Dataset) -> None:
 def _check_group_folds(config: ExperimentConfig, dataset: Dataset, pool: np.ndarray) -> None:
     """Raise UserError where a fold of those that will be drawn has no image of a class."""
     folds, labels = config.evaluation.folds, np.asarray(dataset.labels)[pool]
-    for phase in sorted({*STREAMS.values()} - {"test"}):
+    for phase in sorted({kind.part for kind in KINDS.values()} - {"test"}):
         fold = cross_folds(dataset, pool, folds, derive_seed(config.seed, phase, "folds"))
         counts = np.zeros((len(dataset.class_names), folds), int)
         np.add.at(counts, (labels, fold), 1)

@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from functools import lru_cache
 from itertools import pairwise
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, create_model
 
@@ -16,6 +16,7 @@ from data.own_augmentations import is_from_outside
 from data.secrets import shown_uri, without_secret
 from data.settings import DatasetConfig, NameIn
 from search.experiment.config_changes import CODE, by_place, may_change
+from search.experiment.controls import CONTROL_NAMES, each_once, name_controls
 from search.experiment.sections import (
     USUAL,
     AugmentationSection,
@@ -40,6 +41,8 @@ Name = Annotated[
     ),
 ]
 
+
+ControlName = Annotated[str, Field(json_schema_extra=name_controls)]
 
 _SHARES = "2 to 10 shares that rise and end with 1, such as [0.5, 1]"
 
@@ -95,14 +98,6 @@ class ConfirmConfig(Described):
     """Fresh views per image."""
 
 
-ControlName = Literal["course", "trivial_augment"]
-
-
-def _each_once(names: tuple[ControlName, ...]) -> tuple[ControlName, ...]:
-    """In the order of the table, so that one question is asked in one way."""
-    return tuple(name for name in get_args(ControlName) if name in names)
-
-
 class EvaluationConfig(Described):
     """How a trial is scored, and what is made of the best."""
 
@@ -117,10 +112,7 @@ class EvaluationConfig(Described):
     search alone."""
     ablation: bool = True
     """Each augmentation taken out of the recommended setting, and each alone."""
-    controls: Annotated[tuple[ControlName, ...], AfterValidator(_each_once)] = (
-        "course",
-        "trivial_augment",
-    )
+    controls: Annotated[tuple[ControlName, ...], AfterValidator(each_once)] = CONTROL_NAMES
     """What is compared with beside no augmentation: the course's settings, TrivialAugment;
     [] for neither."""
     negligible: Annotated[float, Field(gt=0, le=1)] = 0.005

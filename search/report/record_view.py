@@ -7,17 +7,16 @@ from functools import cached_property
 
 from search.evidence.findings import LeakDemo, TestResult
 from search.experiment.config import EvaluationConfig
+from search.experiment.kinds import KINDS
 from search.experiment.objectives import OBJECTIVES, SHOWN_ANYWAY, Unit
 from search.experiment.precisions import Part, Precision
 from search.experiment.settings import setting_key
-from search.experiment.trial import STREAMS, Probe, TrialRecord
+from search.experiment.trial import Probe, TrialRecord
 from search.journal.events import Opened
 from search.journal.state import Cost, SearchState, fullest
 from search.report.time_left import ExpectedWork
 from search.report.trial_facts import budget, num_scored
 from search.training.modes import mode_of
-
-KINDS_IN_TABLES = ("control", "trial", "confirm", "ablation")  # not the sealed test's
 
 
 @dataclass(frozen=True)
@@ -137,7 +136,7 @@ class RecordView:
 
     @cached_property
     def in_tables(self) -> tuple[TrialRecord, ...]:
-        return self.of_kind(*KINDS_IN_TABLES)
+        return self.of_kind(*(name for name, kind in KINDS.items() if kind.is_evidence))
 
     @cached_property
     def completed_trials(self) -> tuple[TrialRecord, ...]:
@@ -145,7 +144,9 @@ class RecordView:
 
     def precisions(self, part: Part) -> tuple[Precision, ...]:
         """What the backbone computed in, in the trials of a part of the search."""
-        records = (r for r in self.records if STREAMS[r.kind] == part and r.status == "completed")
+        records = (
+            r for r in self.records if KINDS[r.kind].part == part and r.status == "completed"
+        )
         return tuple(sorted({record.spec.precision for record in records}))
 
     @cached_property

@@ -14,6 +14,7 @@ from data.augmentations import AUGMENTATIONS, visible_settings
 from data.messages import escaped, plural
 from data.value_forms import is_number
 from search.evidence.answer import Estimate
+from search.experiment.kinds import KINDS
 from search.experiment.objectives import Unit
 from search.experiment.settings import MIXING
 from search.experiment.trial import Effect, TrialRecord
@@ -21,7 +22,6 @@ from search.experiment.trial import Effect, TrialRecord
 _UNPRINTABLE = ("Cc", "Cs", "Cn", "Co")
 NAME_WIDTH = 80  # signs of a trial's name where nothing is said of room
 MORE_DIGITS = 2  # at the most, so that what is not 0 is not told as 0
-AGAIN = {"confirm": "again: ", "test": "test: "}  # kinds that train what other trials were
 # Labels that say what an algorithm did, and no number of a trial: such a setting goes by what it
 # sets.
 UNNAMED = re.compile(r"setting \d+|expected best")
@@ -188,7 +188,7 @@ def label_text(record: TrialRecord, limit: int | None = None) -> str:
 def name_text(record: TrialRecord, limit: int = NAME_WIDTH) -> str:
     """A trial's name wherever it is spoken of: its number and what it is, "#9 rotation_range 15",
     "#1 course settings"; "#10 again: zoom_range 0.1" where a setting is confirmed."""
-    what = f"{AGAIN.get(record.kind, '')}{label_text(record, limit)}"
+    what = f"{KINDS[record.kind].again}{label_text(record, limit)}"
     return f"{number_text(record.trial)} {what}"
 
 
