@@ -148,6 +148,7 @@ def test_only_the_demonstration_s_own_modules_and_those_that_show_it_know_of_the
         "training/__init__.py",
         "training/leak.py",
         "training/run_trial.py",
+        "experiment/kinds.py",
         "experiment/trial.py",
         "evidence/findings.py",
     }
