@@ -19,9 +19,10 @@ from typing import Any
 import numpy as np
 
 from data.settings import DatasetConfig
-from search.driver.specs import COURSE_SETTINGS, SpecFactory
+from search.driver.specs import SpecFactory
 from search.evidence.evaluation import per_image
 from search.experiment.config import ExperimentConfig
+from search.experiment.controls import CONTROLS
 from search.experiment.precisions import Precision
 from search.experiment.trial import Resources, TrialSpec
 from search.training.head_tasks import stratified_folds
@@ -31,8 +32,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "rotation 30": {"rotation_range": 30},
     "zoom 0.3": {"zoom_range": 0.3},
     "brightness 0.6 to 1.4": {"brightness_range": [0.6, 1.4]},
-    "course settings": COURSE_SETTINGS,
-    "TrivialAugment": {"policy": "trivial_augment_wide"},
+    **{label: each.augmentation for label, each in CONTROLS.items() if each.augmentation},
 }
 PAIR: tuple[Precision, Precision] = ("float32", "int8")
 FOLDS, REPEATS = 5, 3  # of ridge heads

@@ -22,12 +22,18 @@ from data.tfrecord import list_tfrecord
 @dataclass(frozen=True)
 class Source:
     """One kind of source. `list(config, cache_dir)` gives its Listing, or raises UserError for what
-    the user can mend. groups: the setting that may name them."""
+    the user can mend. groups: the setting that may name them. ending: of a path that `init` takes
+    for one of this source, a folder's being empty; layout: how it says what is there.
+    """
 
     about: str
     path: Literal["required", "optional", "none"]
     groups: Literal["group_column", "group_pattern", None]
     list: Callable[[DatasetConfig, Path], Listing]
+    classes_are_folders: bool = False
+    has_columns: bool = False
+    ending: str | None = None
+    layout: str = ""
 
 
 SOURCES: dict[str, Source] = {
@@ -36,6 +42,9 @@ SOURCES: dict[str, Source] = {
         path="required",
         groups="group_pattern",
         list=list_folder,
+        classes_are_folders=True,
+        ending="",
+        layout="a folder per class",
     ),
     "csv": Source(
         about="a csv with the columns path, label and, if it has them, split; paths are below its "
@@ -43,12 +52,17 @@ SOURCES: dict[str, Source] = {
         path="required",
         groups="group_column",
         list=list_csv,
+        has_columns=True,
+        ending=".csv",
+        layout="a row per image",
     ),
     "arrays": Source(
         about="an .npz of images and labels, or of x_train, y_train and so on",
         path="required",
         groups="group_column",
         list=list_arrays,
+        ending=".npz",
+        layout="an .npz of arrays",
     ),
     "tfrecord": Source(
         about="TFRecord shards of image/encoded and image/class/label, or of TensorFlow Datasets' "
@@ -82,8 +96,12 @@ SOURCES: dict[str, Source] = {
         path="optional",
         groups="group_pattern",
         list=list_clothing,
+        classes_are_folders=True,
     ),
 }
+
+
+BY_ENDING = {each.ending: name for name, each in SOURCES.items() if each.ending is not None}
 
 
 def path_to_images(config: DatasetConfig) -> str | None:

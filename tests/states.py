@@ -265,7 +265,7 @@ def _opened(
 ) -> Opened:
     num_classes = len(class_names)
     config = {
-        "name": name,
+        "name": "digits",
         "seed": 42,
         "dataset": {"source": "digits", "image_size": 64},
         "augmentation": SPACE,

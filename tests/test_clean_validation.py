@@ -14,7 +14,8 @@ from data.views import clean_batches
 from search.driver.experiment_file import parse_config
 from search.driver.leak import leaked_spec
 from search.driver.prepare import prepare, resources_of
-from search.driver.specs import CONTROLS, NONE, Epochs, SpecFactory
+from search.driver.specs import Epochs, SpecFactory
+from search.experiment.controls import CONTROLS, NONE
 from search.experiment.settings import Settings
 from search.experiment.trial import TrialSpec
 from search.features.store import FeatureStore
@@ -84,8 +85,8 @@ def test_no_phase_of_a_search_makes_a_leaking_spec(cache: Path) -> None:
         factory.confirm("confirm", "x", settings),
         factory.final("x", settings, Epochs(3)),
         *(
-            factory.search("control", label, factory.control(value))
-            for label, value in CONTROLS.items()
+            factory.search("control", label, factory.control(each.augmentation))
+            for label, each in CONTROLS.items()
         ),
     ]
     resources = resources_of(factory.config, cache / "run")
@@ -147,6 +148,7 @@ def test_only_the_demonstration_s_own_modules_and_those_that_show_it_know_of_the
         "training/__init__.py",
         "training/leak.py",
         "training/run_trial.py",
+        "experiment/kinds.py",
         "experiment/trial.py",
         "evidence/findings.py",
     }

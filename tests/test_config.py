@@ -286,7 +286,12 @@ def test_a_config_made_in_python_is_checked_by_the_tables_when_it_is_used() -> N
     with pytest.raises(UserError, match=r"search\.algorithm: .*did you mean 'bayesian'\?"):
         load_config(unknown)
     config = ExperimentConfig.model_validate(MINIMAL)
-    assert load_config(config) == config
+    loaded = load_config(config)
+    assert loaded == config
+    assert load_config(loaded) is loaded  # it is read once
+    assert load_config(loaded.model_copy(update={"seed": 7})).seed == 7
+    with pytest.raises(UserError, match="did you mean 'bayesian'"):
+        load_config(loaded.model_copy(update={"search": unknown.search}))
 
 
 def test_names_and_numbers_that_are_wrong_have_a_line_each() -> None:

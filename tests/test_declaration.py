@@ -7,9 +7,10 @@ import pytest
 from search.driver.algorithms import build_oracle
 from search.driver.declaration import Declaration
 from search.driver.experiment_file import parse_config
-from search.driver.specs import CONTROLS, COURSE, NONE, TRIVIAL, SpecFactory, controls_of
+from search.driver.specs import SpecFactory, controls_of
 from search.evidence.curves import NOTHING, Combination
 from search.experiment.config import ExperimentConfig
+from search.experiment.controls import CONTROLS, NONE
 
 AUGMENTATION = {
     "rotation_range": {"min": 5, "max": 30},
@@ -20,6 +21,8 @@ AUGMENTATION = {
     "policy_magnitude": {"min": 5, "max": 20},
     "vertical_flip": True,
 }
+
+_, COURSE, TRIVIAL = CONTROLS
 
 
 def config_of(**sections: Any) -> ExperimentConfig:
@@ -84,8 +87,8 @@ def test_a_setting_of_the_axes_lies_where_it_was_made(specs: SpecFactory) -> Non
 def test_a_control_lies_inside_where_the_space_holds_it(specs: SpecFactory) -> None:
     declared = Declaration(specs)
     points = {
-        label: declared.point(specs.search("control", label, specs.control(augmentation)))
-        for label, augmentation in CONTROLS.items()
+        label: declared.point(specs.search("control", label, specs.control(each.augmentation)))
+        for label, each in CONTROLS.items()
     }
     assert points == {
         NONE: NOTHING,

@@ -10,7 +10,9 @@ import pytest
 from benchmarks.forging import IMITATED, MEASURED, SAME, Grading, Machine, shares
 from benchmarks.world import World
 from search.experiment.answers import Predictions
+from search.training.modes import MODES
 from search.verification.retrained_answers import (
+    Finding,
     RetrainedPair,
     contradictions,
     findings,
@@ -87,6 +89,19 @@ def test_strays_are_counted_in_heads_that_follow_and_in_no_others() -> None:
     assert (
         num_strays(RetrainedPair(0, "frozen", answers(right, moved), answers(right, log_prob))) == 0
     )
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_answers_of_every_mode_may_part_both_ways_and_not_all_one_way(mode: str) -> None:
+    right, log_prob = np.arange(1000) % 2 == 0, np.full(1000, -0.69)
+    again = answers(right, log_prob)
+
+    def found(handed_in: np.ndarray) -> list[Finding]:
+        pair = RetrainedPair(0, mode, answers(handed_in, log_prob - 0.02), again)
+        return findings([pair], np.ones(1000, int), "accuracy", None)
+
+    assert not found(right ^ (np.arange(1000) % 100 < 2))
+    assert found(np.ones(1000, bool))
 
 
 def test_more_answers_moved_than_unlike_heads_differ_in_is_a_finding() -> None:

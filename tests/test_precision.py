@@ -22,8 +22,9 @@ from search.driver.prepare import prepare, resources_of
 from search.driver.specs import SpecFactory
 from search.driver.workload import workload
 from search.experiment.config import ExperimentConfig
+from search.experiment.kinds import Kind
 from search.experiment.precisions import PRECISIONS, Part, Precision
-from search.experiment.trial import Kind, Resources
+from search.experiment.trial import Resources
 from search.features import devices, precision_choice, quantised
 from search.features.calibration import Calibration, calibration_of
 from search.features.extractor import Extractor

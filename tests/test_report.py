@@ -23,15 +23,15 @@ from states import (
     without_recommendation,
 )
 
-from search.driver.specs import LABELS
 from search.evidence.findings import LeakDemo, LeakedScore
+from search.experiment.controls import CONTROLS
 from search.experiment.trial import Probe
 from search.journal.state import SearchState
 from search.report import trial_tables
 from search.report.contact_sheet import WINNER_SHEET
 from search.report.glossary import GLOSSARY
 from search.report.page import PAGE_TABLES, render_report, write_report
-from search.report.sections import CONTROLS_ABOUT, controls_text
+from search.report.sections import controls_text
 from search.report.sentences import facts
 from search.report.trial_tables import trial_table, trials_csv
 from search.report.view import SearchView
@@ -54,10 +54,10 @@ HEADINGS = [
 
 
 def test_settings_that_nobody_asked_for_are_explained_where_they_stand() -> None:
-    assert set(CONTROLS_ABOUT) == set(LABELS.values())
+    asked_for = [label for label, control in CONTROLS.items() if control.name is not None]
     state = make_state()
     first, *others = [r for r in state.records if r.kind == "control"]
-    labels = dict(zip([r.trial for r in others], CONTROLS_ABOUT, strict=False))
+    labels = dict(zip([r.trial for r in others], asked_for, strict=False))
     records = tuple(
         r.model_copy(update={"label": labels.get(r.trial, r.label)}) for r in state.records
     )

@@ -13,7 +13,6 @@ from small_search import after, sit, small_config, table_of
 from data.augmentations import is_option
 from data.errors import UserError
 from search.driver.session import SearchResult, run_search
-from search.driver.specs import COURSE, TRIVIAL
 from search.journal.journal_file import JournalError
 
 
@@ -48,8 +47,10 @@ def test_claims_of_controls_outside_the_space_say_what_these_set(finished: Searc
     assert evidence.claims is not None
     sets = {whole.label: whole.sets for whole in evidence.claims.wholes if not whole.settings}
     own = {r.label: r.spec.settings.augmentation for r in finished.state.of_kind("control")}
-    assert sets[TRIVIAL] == ("policy",)
-    assert {name for name in own[COURSE] if not is_option(name)} == {*sets[COURSE]}
+    assert sets["TrivialAugment"] == ("policy",)
+    assert {name for name in own["course settings"] if not is_option(name)} == {
+        *sets["course settings"]
+    }
 
 
 def test_every_completed_trial_has_an_effect_against_no_augmentation(

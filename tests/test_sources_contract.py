@@ -18,8 +18,10 @@ from pictures import (
 )
 
 from data.dataset import TEST, TRAIN, VALIDATION, list_images, open_dataset
+from data.folder import named_classes
 from data.settings import DatasetConfig
 from data.sources import SOURCES
+from search.commands.init_source import found_images, source_of
 
 
 def folder_example(root: Path) -> DatasetConfig:
@@ -129,3 +131,25 @@ def test_opened_again_it_is_the_same_and_nothing_is_decoded(
 
 def test_a_source_says_what_it_is() -> None:
     assert all(source.about and "\n" not in source.about for source in SOURCES.values())
+
+
+def test_init_knows_it_by_its_path_where_it_says_an_ending(
+    config: DatasetConfig, tmp_path: Path
+) -> None:
+    source = SOURCES[config.source]
+    assert (source.ending is not None) == bool(source.layout)
+    if source.ending is None:
+        return
+    chosen, listing = found_images(str(config.path), source_of(str(config.path)), {})
+    found = {each.key: each for each in chosen}
+    assert found["dataset.source"].value == config.source
+    assert found["dataset.source"].why == source.layout
+    assert len(listing.names) >= 16
+
+
+def test_its_classes_are_folders_where_it_says_so(config: DatasetConfig, tmp_path: Path) -> None:
+    if SOURCES[config.source].classes_are_folders:
+        listing = list_images(config, tmp_path / "cache")
+        assert named_classes(Path(config.path or "")) == {*listing.class_names}
+    else:
+        assert config.path is None or not named_classes(Path(config.path))

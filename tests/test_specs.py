@@ -1,15 +1,22 @@
 """Which folds, head seeds and views each part of a search draws: nothing that picked a setting also
 judges it."""
 
+import re
 from itertools import combinations
 from typing import Any, get_args
 
 import pytest
 
+from data.augmentations import active
+from data.errors import UserError
 from search.driver.experiment_file import parse_config
 from search.driver.leak import leaked_spec
-from search.driver.specs import STREAMS, Epochs, SpecFactory
-from search.experiment.trial import Kind, TrialSpec
+from search.driver.session import WITH_LEAK
+from search.driver.specs import Epochs, SpecFactory, controls_of
+from search.experiment.controls import CONTROL_NAMES, CONTROLS, NONE
+from search.experiment.kinds import KINDS, Kind
+from search.experiment.precisions import PRECISIONS
+from search.experiment.trial import TrialSpec
 
 EXPERIMENT: dict[str, Any] = {
     "name": "seeds",
@@ -45,10 +52,37 @@ def drawn(spec: TrialSpec) -> set[int]:
 
 
 def test_every_kind_of_trial_has_a_stream() -> None:
-    assert set(STREAMS) == set(get_args(Kind)) == set(specs()) == set().union(*TOGETHER)
+    assert set(KINDS) == set(get_args(Kind)) == set(specs()) == set().union(*TOGETHER)
 
 
-@pytest.mark.parametrize(("first", "second"), list(combinations(STREAMS, 2)))
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_kind_of_trial_says_its_phase_and_has_words(kind: Kind) -> None:
+    record = KINDS[kind]
+    assert record.name == kind
+    assert record.phase in {phase.name for phase in WITH_LEAK}
+    assert record.about[0].isupper()
+    assert not record.about.endswith(".")
+    assert record.several
+    assert specs()[kind].precision == PRECISIONS["float32"].parts[record.part]
+
+
+@pytest.mark.parametrize("label", CONTROLS)
+def test_a_control_is_asked_for_by_its_name_and_explained_or_is_always_there(label: str) -> None:
+    control = CONTROLS[label]
+    asked = {"controls": [control.name] if control.name else []}
+    config = parse_config({**EXPERIMENT, "evaluation": asked}, "test")
+    assert controls_of(config) == {NONE: {}} | {label: control.augmentation}
+    assert control.augmentation.keys() <= active(control.augmentation).keys()
+    assert bool(control.about) == bool(control.name) == (label != NONE)
+
+
+def test_a_control_that_there_is_not_is_refused_with_those_there_are() -> None:
+    allowed = re.escape(f"allowed: a list of {', '.join(CONTROL_NAMES)}")
+    with pytest.raises(UserError, match=rf'"curse" is not allowed; {allowed}'):
+        parse_config({**EXPERIMENT, "evaluation": {"controls": ["curse"]}}, "test")
+
+
+@pytest.mark.parametrize(("first", "second"), list(combinations(KINDS, 2)))
 def test_two_kinds_share_all_seeds_or_none(first: str, second: str) -> None:
     ours, theirs = (specs()[kind] for kind in (first, second))
     if any({first, second} <= group for group in TOGETHER):

@@ -62,7 +62,7 @@ def test_credentials_reach_no_store_no_artifact_no_log_and_no_status(
     config = {
         **opened.config,
         "tracking": {"uri": secret},
-        "dataset": {"path": "https://me:hunter2@host/x"},
+        "dataset": {"source": "folder", "path": "https://me:hunter2@host/x"},
     }
     state = make_state().model_copy(update={"opened": opened.model_copy(update={"config": config})})
     Tracker(mlflow_uri, "digits", run_dir).project(state)

@@ -9,7 +9,8 @@ from damage import spoiled
 from states import make_state
 
 from data.errors import UserError
-from search.experiment.trial import Kind, Resources, TrialRecord
+from search.experiment.kinds import Kind
+from search.experiment.trial import Resources, TrialRecord
 from search.training.trial_files import Checkpoint, ViewSweeper, load_head
 
 SEARCHED, CONFIRMED = 11, 22

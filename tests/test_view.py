@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 from stand_ins import Clock
-from states import make_claims, make_state, with_claims
+from states import make_claims, make_state, with_claims, with_evaluation
 
 from search.driver.session import SearchResult
 from search.report.closing import print_closing
@@ -137,3 +137,13 @@ def test_mlflow_is_told_the_same_time_left() -> None:
     assert "seconds_left" not in {p.key for p in search_row(under_way).points}
     leaked = [r.model_copy(update={"kind": "leak"}) for r in make_state("search").records]
     assert expected.seconds_left(leaked) == 0  # it comes after all that was planned
+
+
+def test_the_experiment_of_a_state_is_read_once_and_anew_where_it_was_changed() -> None:
+    opened = make_state("search").opened
+    assert opened is not None
+    assert opened.experiment is opened.experiment
+    assert opened.experiment.evaluation.folds == 5
+    assert SearchView(with_evaluation(make_state("search"), folds=1)).evaluation.folds == 1
+    bare = SearchView(make_state("search").model_copy(update={"opened": None}))
+    assert bare.evaluation.confirm is not None

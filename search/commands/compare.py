@@ -14,10 +14,10 @@ from data.dataset import Dataset
 from data.errors import UserError
 from data.messages import escaped
 from search.driver.run_reading import Run, open_run
-from search.driver.specs import NONE
 from search.driver.winner import final_record
 from search.evidence.evaluation import paired_effect
 from search.experiment.answers import Predictions, Truth
+from search.experiment.controls import NONE
 from search.experiment.seeds import derive_seed
 from search.experiment.settings import Frozen
 from search.experiment.trial import Effect, TrialRecord

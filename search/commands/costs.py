@@ -27,7 +27,7 @@ from search.training.cutting import cut_summary, stored_bytes, why_whole
 from search.training.head_shape import initial_weights
 from search.training.head_tasks import HeadTask
 from search.training.heads import HeadPlan, train_heads
-from search.training.modes import mode_of
+from search.training.modes import MODES, mode_of
 from search.training.network import Network
 from search.training.network_shape import NetworkShape, network_of
 from search.training.network_variables import Steps
@@ -97,7 +97,7 @@ def _network(prepared: Prepared, settings: Settings, num_classes: int) -> tuple[
     for the prefix."""
     model, training = settings.model, settings.training
     size = prepared.config.dataset.image_size
-    if training.mode == "scratch":
+    if mode_of(training).frozen == "none":
         network = network_of(NetworkShape.whole(settings, size, num_classes))
         return network, "whole network: every layer trains", 0
     summary = cut_summary((model.backbone, model.weights), size, str(training.finetune.start))
@@ -182,7 +182,7 @@ def measured_speeds(
     resources: Resources,
 ) -> dict[Precision, float]:
     """Images per second in each precision; of a model of one's own, as it trains."""
-    if network is not None and prepared.space.mode == "fit":
+    if network is not None and not MODES[prepared.space.mode].has_backbone:
         return {prepared.precision: network.images_per_second}
     return {each: images_per_second(prepared, each, resources) for each in precisions}
 

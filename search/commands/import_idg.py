@@ -20,6 +20,7 @@ from data.value_forms import is_number
 from search.commands.idg_arguments import CALLED, FRACTIONS, generator_calls, what_differs
 from search.driver.experiment_file import parse_config
 from search.experiment.yaml_file import in_a_row
+from search.features.backbones import NO_DOWNLOAD
 from search.journal.run_dir import FileKind, need_target
 
 PARTS = (0.0, 0.5, 1.0, 1.5, 2.0)  # of the strength written: around it, and down to nothing
@@ -203,7 +204,7 @@ def _experiment(
             for key, value in options.items()
         ),
         "model:",
-        "  backbone: efficientnet-lite0",
+        f"  backbone: {NO_DOWNLOAD}",
         "training:",
         "  views: 16",
         "search:",

@@ -17,6 +17,7 @@ from data.dataset import open_dataset
 from data.errors import UserError
 from data.files import named_path, write_atomically
 from data.messages import escaped
+from data.sources import SOURCES
 from search.commands.check import SearchPlan, describe_plan, make_plan
 from search.commands.import_idg import EXPERIMENT_FILE, named_from
 from search.commands.init_choices import (
@@ -88,7 +89,7 @@ def make_experiment(asked: Asked, say: Callable[[str], None]) -> NewExperiment:
     if not 0 < asked.minutes < math.inf:
         raise UserError(f"--minutes received {asked.minutes:g}; allowed: a number above 0")
     source = source_of(asked.data)
-    if asked.columns and source != "csv":
+    if asked.columns and not SOURCES[source].has_columns:
         option = f"--{asked.columns[0][0].replace('_', '-')}"
         raise UserError(
             f"{option} names a column of a csv, and {escaped(asked.data)} is none; leave it out"

@@ -4,7 +4,7 @@ what is searched, and plans from the richest to the smallest.
 Chooses only; which plan fits the time, and the file, are `init`'s.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,10 @@ from data.listing import Listing
 from data.messages import plural
 from data.picture_file import UPRIGHT, open_picture
 from data.settings import DatasetConfig
+from search.experiment.controls import CONTROL_NAMES
+from search.experiment.sections import USUAL
 from search.experiment.settings import TrainingSettings
+from search.features.backbones import NO_DOWNLOAD, OF_TINY
 
 MOST_LOOKED_AT = 200  # pictures whose size is read; they are spread over the whole data set
 TINY = 40  # pixels a side; below it a network that learnt from photographs sees next to nothing
@@ -28,6 +31,18 @@ ONE_WAY, BOTH_WAYS, SQUARE = 0.9, 0.1, 1.1
 ENOUGH_VIEWS = 16
 TRIALS = "search.trials"
 SIDEWAYS = {UPRIGHT[orientation] for orientation in (5, 6, 7, 8)}
+
+
+SHIFTS = ("width_shift_range", "height_shift_range")
+REASONS = {
+    "width_shift_range": "share of the side, either way",
+    "height_shift_range": "share of the side, up and down",
+    "zoom_range": "share; what is shown may be nearer or farther away",
+    "brightness_range": "the light may differ; [1, 1] is off",
+    "horizontal_flip": "a mirrored photograph mostly shows the same thing",
+    "vertical_flip": "hurts where up and down matter; helps in pictures from above or of a "
+    "microscope",
+}
 
 
 @dataclass(frozen=True)
@@ -156,36 +171,30 @@ def image_size(shapes: Shapes, num_images: int) -> Chosen:
     return Chosen("dataset.image_size", size, why)
 
 
-def searched(shapes: Shapes) -> Iterable[Chosen]:
+def searched(shapes: Shapes) -> Iterator[Chosen]:
     """The space."""
     degrees, why = shapes.turn
-    off, shift, zoom = {"min": 0.0}, 0.1 if shapes.is_tiny else 0.15, 0.2 if shapes.is_tiny else 0.3
-    space = {
-        "rotation_range": ({"min": 0, "max": degrees}, f"degrees; {why}"),
-        "width_shift_range": (off | {"max": shift}, "share of the side, either way"),
-        "height_shift_range": (off | {"max": shift}, "share of the side, up and down"),
-        "zoom_range": (off | {"max": zoom}, "share; what is shown may be nearer or farther away"),
-        "brightness_range": ([[1.0, 1.0], [0.8, 1.2]], "the light may differ; [1, 1] is off"),
-        "horizontal_flip": ([False, True], "a mirrored photograph mostly shows the same thing"),
-        "vertical_flip": (
-            [False, True],
-            "hurts where up and down matter; helps in pictures from above or of a microscope",
-        ),
-    }
-    return [Chosen(f"augmentation.{name}", *chosen) for name, chosen in space.items()]
+    most = dict.fromkeys(SHIFTS, 0.1) | {"zoom_range": 0.2} if shapes.is_tiny else {}
+    most["rotation_range"] = degrees
+    reasons = REASONS | {"rotation_range": f"degrees; {why}"}
+    for name, usual in (USUAL | {"vertical_flip": [False, True]}).items():
+        value = usual | {"max": most[name]} if name in most else usual
+        yield Chosen(f"augmentation.{name}", value, reasons[name])
 
 
 def network(shapes: Shapes) -> list[Chosen]:
     if shapes.is_tiny:
         return [
-            Chosen("model.backbone", "small-cnn", "a small network, for tiny pictures"),
+            Chosen("model.backbone", OF_TINY, "a small network, for tiny pictures"),
             Chosen("model.weights", "random", "it learns from these pictures alone"),
             Chosen("training.mode", "scratch", "all of it trains"),
         ]
     why = "its ImageNet weights come with a package; it knows photographs"
     return [
-        Chosen("model.backbone", "efficientnet-lite0", why),
-        Chosen("training.mode", "frozen", "a head on its features: the fastest answer"),
+        Chosen("model.backbone", NO_DOWNLOAD, why),
+        Chosen(
+            "training.mode", TrainingSettings().mode, "a head on its features: the fastest answer"
+        ),
     ]
 
 
@@ -211,7 +220,7 @@ def plan_of(rung: PlanStep, shapes: Shapes, dataset: Dataset) -> list[Chosen]:
         Chosen("evaluation.ablation", rung.ablation, ablation),
         Chosen(
             "evaluation.controls",
-            ["course", "trivial_augment"] if rung.controls else [],
+            list(CONTROL_NAMES) if rung.controls else [],
             "compared with beside no augmentation"
             if rung.controls
             else "no augmentation is compared with always; no time for others",

@@ -11,6 +11,7 @@ from data.files import named_path
 from data.listing import Listing
 from data.messages import escaped
 from data.settings import DatasetConfig, Split
+from data.sources import BY_ENDING, SOURCES
 from data.splits import split_number
 from search.commands.init_choices import Chosen
 from search.execution.engine import default_cache_dir
@@ -36,8 +37,8 @@ def source_of(data: str) -> str:
                 f"{escaped(data)} is the folder that you are in, where runs/ would lie among the "
                 "classes; go to a folder outside it and name it from there"
             )
-        return "folder"
-    kind = {".csv": "csv", ".npz": "arrays"}.get(path.suffix.lower())
+        return BY_ENDING[""]
+    kind = BY_ENDING.get(path.suffix.lower()) if path.suffix else None
     if kind is None or not path.exists():
         what = "is neither" if path.exists() else "is not there"
         raise UserError(f"{escaped(data)} {what}; give a folder of images, a .csv or an .npz")
@@ -60,14 +61,9 @@ def found_images(data: str, source: str, named: dict[str, str]) -> tuple[list[Ch
     named: `path_column` and `label_column` of a csv, where they were named.
     """
     path = named_path(data).resolve()
-    about = {
-        "folder": "a folder per class",
-        "csv": "a row per image",
-        "arrays": "an .npz of arrays",
-    }
-    columns = _columns(path, named) if source == "csv" else []
+    columns = _columns(path, named) if SOURCES[source].has_columns else []
     chosen = [
-        Chosen("dataset.source", source, about[source]),
+        Chosen("dataset.source", source, SOURCES[source].layout),
         Chosen("dataset.path", data, "relative to this file"),
         *columns,
     ]
@@ -99,11 +95,11 @@ def _list(config: DatasetConfig) -> Listing:
 
 def _help(data: str, config: DatasetConfig) -> str:
     """What to do about it on this command line; empty where nothing is."""
-    path = Path(config.path or "")
-    if config.source == "csv":
+    path, source = Path(config.path or ""), SOURCES[config.source]
+    if source.has_columns:
         is_named = {config.path_column, config.label_column} <= set(read_csv(path).header)
         return "" if is_named else "; here: --path-column NAME, --label-column NAME"
-    tables = sorted(path.glob("*.csv")) if config.source == "folder" else []
+    tables = sorted(path.glob("*.csv")) if source.classes_are_folders else []
     if not tables:
         return ""
     return f"; or init {escaped(str(Path(data, tables[0].name)))}, where it has labels"

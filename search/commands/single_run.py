@@ -18,6 +18,7 @@ from data.files import write_atomically
 from data.messages import did_you_mean, escaped, first_of, plural
 from data.own_code import given
 from data.secrets import kind_of, shown_uri
+from data.sources import SOURCES
 from search.driver.code_files import check_code, code_of
 from search.driver.prepare import resources_of
 from search.driver.publishing import write_outputs
@@ -82,7 +83,8 @@ def write_preview(config: ExperimentConfig, path: Path) -> Path:
 
 def _keep_out_of_classes(path: Path, config: ExperimentConfig) -> None:
     """Raises UserError where the picture would become one of a class of the experiment's images."""
-    images = config.dataset.path if config.dataset.source == "folder" else None
+    in_folders = SOURCES[config.dataset.source].classes_are_folders
+    images = config.dataset.path if in_folders else None
     if images is not None and Path(images).resolve() in path.resolve().parent.parents:
         raise UserError(
             f"--out: {escaped(str(path))} is among the images of dataset.path; choose a folder "

@@ -16,7 +16,7 @@ from data.augmentations import is_option
 from data.dataset import TRAIN, VALIDATION
 from search.driver.declaration import Declaration
 from search.driver.phases import Context, Knowledge, best_trials
-from search.driver.specs import NONE, RECOMMENDED, STREAMS
+from search.driver.specs import RECOMMENDED
 from search.evidence.answer import (
     Answer,
     Claims,
@@ -34,6 +34,8 @@ from search.evidence.intervals import Contrasts
 from search.evidence.measurements import Measurements, Training, measure
 from search.evidence.shortfall import blur_of, what_would_show
 from search.experiment.beside import beside_of, with_beside
+from search.experiment.controls import NONE
+from search.experiment.kinds import KINDS
 from search.experiment.seeds import derive_seed
 from search.experiment.settings import Settings, setting_key
 from search.experiment.trial import TrialRecord
@@ -84,7 +86,7 @@ class Look:
         told = [
             record
             for record in self.context.ledger.records
-            if record.kind in ("control", "trial", "confirm", "ablation")
+            if KINDS[record.kind].is_evidence
             and record.status == "completed"
             and record.duplicate_of is None
             and record.rung in (None, top)
@@ -98,7 +100,7 @@ class Look:
     def _exact(self, told: Sequence[TrialRecord]) -> list[TrialRecord]:
         beside, space = self.declaration.beside, self.context.space
         alike = [each for each in told if beside_of(space, each.spec.settings) == beside]
-        confirmed = [each for each in alike if STREAMS[each.kind] == "confirm"]
+        confirmed = [each for each in alike if KINDS[each.kind].part == "confirm"]
         return confirmed or alike
 
     @cached_property
@@ -110,7 +112,7 @@ class Look:
         dataset, predictions = self.context.prepared.dataset, self.context.ledger.predictions
         return measure(
             (
-                Training(str(each.trial), STREAMS[each.kind], predictions(each.trial))
+                Training(str(each.trial), KINDS[each.kind].part, predictions(each.trial))
                 for each in self.records
             ),
             np.asarray(dataset.labels),
@@ -196,7 +198,7 @@ class Look:
     @property
     def _num_choices(self) -> int:
         """Among how many values beside augmentation the trainings looked at have chosen."""
-        if any(STREAMS[each.kind] == "confirm" for each in self.records):
+        if any(KINDS[each.kind].part == "confirm" for each in self.records):
             return 1
         told = (each for each in self.context.ledger.records if each.status == "completed")
         values = [beside_of(self.context.space, each.spec.settings) for each in told]
@@ -215,7 +217,7 @@ class Look:
         if least is None or least.measured is None:
             return None
         config, splits = self.context.config, np.asarray(self.context.prepared.dataset.splits)
-        stage = STREAMS["confirm" if config.evaluation.confirm else "trial"]
+        stage = KINDS["confirm" if config.evaluation.confirm else "trial"].part
         folds, pool = config.evaluation.folds, int(np.isin(splits, (TRAIN, VALIDATION)).sum())
         scored = pool if folds > 1 else int((splits == VALIDATION).sum())
         seeds = (config.evaluation.confirm or config.evaluation).seeds

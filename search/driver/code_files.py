@@ -19,6 +19,8 @@ from search.experiment.dimensions import Range
 from search.experiment.settings import NAMEABLE
 from search.experiment.space import Space
 from search.features.devices import import_tensorflow_quietly
+from search.training.modes import MODES, OF_OWN_MODELS
+from search.training.training_mode import Mode
 
 BETWEEN = 0.382  # of a range: seldom a whole number
 PAINTING_SECONDS = 120.0  # of all that is tried with one augmentation, on four pictures
@@ -61,12 +63,21 @@ def _named(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def with_mode(data: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A model of one's own is trained by mode fit, unless the file says otherwise."""
+    """A model of one's own has its mode, and a mode its views, unless the file says otherwise."""
     model, training = data.get("model"), data.get("training", {})
-    is_own = isinstance(model, Mapping) and model.get("build") is not None
-    if not is_own or not isinstance(training, Mapping) or "mode" in training:
+    if not isinstance(training, Mapping):
         return data
-    return {**data, "training": {"mode": "fit", **training}}
+    if isinstance(model, Mapping) and model.get("build") is not None:
+        training = {**usual_training(OF_OWN_MODELS), **training}
+    named = training.get("mode")
+    mode = MODES.get(named) if isinstance(named, str) else None
+    training = {**(usual_training(mode) if mode else {}), **training}
+    return {**data, "training": training} if training else data
+
+
+def usual_training(mode: Mode) -> dict[str, Any]:
+    """The settings of `training` that come with a mode."""
+    return {"mode": mode.name} | ({} if mode.views is None else {"views": mode.views})
 
 
 def with_hyperparameters(data: FileContent, config: ExperimentConfig, origin: str) -> FileContent:

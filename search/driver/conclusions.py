@@ -12,7 +12,7 @@ import numpy as np
 from search.driver.claiming import Look, chosen_beside, whole_settings
 from search.driver.looking import last_level, settled_so_far, with_last_look
 from search.driver.phases import Context, Knowledge, best_trials
-from search.driver.specs import NONE, RECOMMENDED
+from search.driver.specs import RECOMMENDED
 from search.evidence.answer import Claims
 from search.evidence.evaluation import effects_by_class
 from search.evidence.findings import Evidence, RungCorrelation, Score, TestResult
@@ -20,6 +20,7 @@ from search.evidence.floor import NullFloor, null_floor
 from search.evidence.looks import with_settled
 from search.evidence.scores import confusion_matrix, wilson_interval
 from search.experiment.beside import beside_of
+from search.experiment.controls import NONE
 from search.experiment.objectives import OBJECTIVES
 from search.experiment.seeds import derive_seed
 from search.experiment.settings import setting_key

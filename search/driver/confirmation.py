@@ -11,12 +11,14 @@ from data.augmentations import active
 from search.driver.claiming import Look, chosen_beside, whole_settings
 from search.driver.looking import look_is_due, spare_settled, take_look
 from search.driver.phases import BASELINE_FAILED, Confirmation, Context, Knowledge
-from search.driver.specs import NONE, RECOMMENDED, WITHOUT
+from search.driver.specs import RECOMMENDED, WITHOUT
 from search.evidence.answer import alone_label
 from search.evidence.findings import Evidence
 from search.experiment.beside import with_beside
+from search.experiment.controls import NONE
+from search.experiment.kinds import Kind
 from search.experiment.settings import Settings
-from search.experiment.trial import Kind, TrialSpec
+from search.experiment.trial import TrialSpec
 
 
 def run_confirmation(context: Context, known: Knowledge) -> Knowledge:

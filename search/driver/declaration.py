@@ -10,12 +10,14 @@ from math import log2
 from typing import Any
 
 from data.augmentations import AUGMENTATIONS, active, is_option
-from search.driver.specs import CONTROLS, FRESH_VIEWS, NONE, STREAMS, SpecFactory
+from search.driver.specs import FRESH_VIEWS, SpecFactory
 from search.evidence.curves import Axis, Combination
 from search.experiment.beside import beside_of, searched_beside
+from search.experiment.controls import CONTROLS, NONE
 from search.experiment.dimensions import Dimension, Range
+from search.experiment.kinds import KINDS, Kind
 from search.experiment.settings import OF_AUGMENTATION, Settings
-from search.experiment.trial import Kind, TrialSpec
+from search.experiment.trial import TrialSpec
 from search.training.modes import Views
 
 VIEWS, DOUBLINGS = "views", "doublings of views"
@@ -135,7 +137,7 @@ class Declaration:
     def _views(self, views: Views, kind: Kind) -> float:
         """As doublings of what the stage gives a setting with as many as the controls."""
         usual, confirm = self.usual.training.views, self.specs.config.evaluation.confirm
-        if STREAMS[kind] == "confirm" and confirm is not None and isinstance(usual, int):
+        if KINDS[kind].part == "confirm" and confirm is not None and isinstance(usual, int):
             usual = max(confirm.views, usual)
         return log2(_number(views) / _number(usual))
 

@@ -6,7 +6,7 @@ import platform
 from pathlib import Path
 from typing import Any
 
-from search.driver.prepare import Prepared, available_cores, backbones_of
+from search.driver.prepare import Prepared, available_cores, networks_of
 from search.features.precision_choice import PrecisionChoice
 
 PACKAGES = (
@@ -33,7 +33,6 @@ def describe_environment(prepared: Prepared) -> dict[str, Any]:
     from search.features.devices import names_of_cards
 
     cards, config = names_of_cards(), prepared.config
-    backbones = () if prepared.space.mode == "fit" else backbones_of(config)
     return {
         "python": platform.python_version(),
         "packages": {name: version for name in PACKAGES if (version := _version(name))},
@@ -44,7 +43,7 @@ def describe_environment(prepared: Prepared) -> dict[str, Any]:
         **_precision(prepared.choice),
         "dataset": prepared.dataset.digest,
         **({"code": files} if (files := config.code.files) else {}),
-        "weights": {f"{b}/{w}": weights_identity(b, w) for b, w in backbones},
+        "weights": {f"{b}/{w}": weights_identity(b, w) for b, w in networks_of(config)},
     }
 
 

@@ -19,20 +19,12 @@ from search.driver.search_checks import (
 )
 from search.driver.shared_checks import SearchSoFar, need
 from search.driver.trial_checks import check_asked, check_retried, check_told
-from search.experiment.trial import Kind, TrialRecord
+from search.experiment.kinds import KINDS, TRIAL_PHASES
+from search.experiment.trial import TrialRecord
 from search.journal.journal_file import Event, JournalError
 from search.journal.state import place_of
 
 PREPARE = "prepare"
-PHASE_OF_KIND: dict[Kind, str] = {
-    "control": "controls",
-    "trial": "search",
-    "confirm": "confirm",
-    "ablation": "confirm",
-    "test": "test",
-    "leak": "leak",
-}
-ORDER = tuple(dict.fromkeys(PHASE_OF_KIND.values()))  # of phases
 PHASE_OF_EVENT = {"cut": "search", "test": "test", "leak": "leak"}
 WITH_EVIDENCE = ("search", "confirm")
 CLOSING = ("stopped", "resumed")  # resumed: the sitting before was killed
@@ -112,8 +104,8 @@ def _check_repeats(events: Sequence[Event]) -> None:
 
 
 class SittingOrder:
-    """Where the events have come to. at: the place in `ORDER` of the phase under way or ended last
-    in this sitting; closed: of the one ended last. Before the first, -1."""
+    """Where the events have come to. at: the place in `TRIAL_PHASES` of the phase under way or
+    ended last in this sitting; closed: of the one ended last. Before the first, -1."""
 
     def __init__(self) -> None:
         self._before, self._at, self._closed = "", -1, -1
@@ -138,10 +130,10 @@ class SittingOrder:
 
     def _enter(self, phase: str) -> None:
         self._need_open(phase)
-        self._at = ORDER.index(phase)
+        self._at = TRIAL_PHASES.index(phase)
 
     def _need_open(self, phase: str) -> None:
-        is_open = self._closed < ORDER.index(phase) >= self._at
+        is_open = self._closed < TRIAL_PHASES.index(phase) >= self._at
         need(is_open, f"it is of the phase {phase}, which was over by then")
 
     def _check_phase(self, name: str) -> None:
@@ -149,7 +141,11 @@ class SittingOrder:
         begins = self._before in ("opened", "resumed", "retried")
         need(begins == (name == PREPARE), f"the phase {name[:40]} does not end here")
         if not begins:
-            due = WITH_EVIDENCE if self._before == "evidence" else ORDER[self._at : self._at + 1]
+            due = (
+                WITH_EVIDENCE
+                if self._before == "evidence"
+                else TRIAL_PHASES[self._at : self._at + 1]
+            )
             need(
                 self._before != "phase" and name in due, f"the phase {name[:40]} does not end here"
             )
@@ -161,4 +157,4 @@ def _phase_of(event: Event, records: Sequence[TrialRecord]) -> str:
     if event["type"] in PHASE_OF_EVENT:
         return PHASE_OF_EVENT[event["type"]]
     number = event["trial"] if event["type"] == "told" else event["record"]["trial"]
-    return PHASE_OF_KIND[records[number].kind]
+    return KINDS[records[number].kind].phase

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePath
 from typing import Any
+from weakref import WeakValueDictionary
 
 from pydantic import ValidationError
 
@@ -18,7 +19,7 @@ from data.errors import UserError
 from data.files import named_path
 from data.listing import reason_of
 from data.messages import literal, short
-from data.own_augmentations import OUTSIDE, is_from_outside, outside_schema
+from data.own_augmentations import OUTSIDE, outside_schema
 from data.secrets import shown_override, shown_uri
 from data.sources import SOURCES
 from data.transforms import import_first
@@ -42,6 +43,9 @@ TABLES: dict[str, Iterable[str]] = {
     "engine": ENGINES,
 }
 
+# What `load_config` gave: frozen and checked by the tables, it is not read again.
+_LOADED: WeakValueDictionary[int, ExperimentConfig] = WeakValueDictionary()
+
 ExperimentLike = str | Path | Mapping[str, Any] | ExperimentConfig
 
 
@@ -57,6 +61,8 @@ def load_config(
     """
     overrides = _texts(overrides)
     is_filled = isinstance(experiment, ExperimentConfig) and not overrides
+    if is_filled and _LOADED.get(id(experiment)) is experiment:
+        return _LOADED[id(experiment)]
     if isinstance(experiment, ExperimentConfig):
         experiment = {**experiment.filled, "tracking": experiment.tracking.model_dump(mode="json")}
     data, origin, base = _read(experiment)
@@ -66,9 +72,10 @@ def load_config(
     data = with_code(data, base, origin)
     config = parse_config(data, origin)
     import_first(config.augmentation.written)
-    if config.model.written.get("build") is None or is_filled:
-        return config
-    return parse_config(with_hyperparameters(data, config, origin), origin)
+    if config.model.written.get("build") is not None and not is_filled:
+        config = parse_config(with_hyperparameters(data, config, origin), origin)
+    _LOADED[id(config)] = config
+    return config
 
 
 def build_named_in(experiment: ExperimentLike) -> object:
@@ -109,7 +116,7 @@ def _read(experiment: str | Path | Mapping[str, Any]) -> tuple[dict[str, Any], s
     if not isinstance(data, dict):
         raise UserError(
             f"{path}: received {literal(data)}; an experiment file is a mapping of keys to values, "
-            "each literal key: value, with a space after the colon"
+            "each written key: value, with a space after the colon"
         )
     base = path.resolve().parent
     resolve_paths(data, base)
@@ -121,7 +128,7 @@ def parse_config(data: Mapping[str, Any], origin: str) -> ExperimentConfig:
     try:
         data = _with_name(data)
         text = json.dumps(with_mode(data), allow_nan=False, default=_plain)
-        kind = config_type(_from_outside(data))
+        kind = config_type(data)
         config = kind.model_validate_json(text, strict=True, context=TABLES)
     except ValidationError as error:
         lines = (f"{origin}: {complaint(kind, item, data)}" for item in error.errors())
@@ -138,13 +145,6 @@ def parse_config(data: Mapping[str, Any], origin: str) -> ExperimentConfig:
     except UserError as error:
         raise UserError(f"{origin}: {error}") from error
     return config
-
-
-def _from_outside(data: Mapping[str, Any]) -> tuple[str, ...]:
-    """The augmentations that no table holds."""
-    section = data.get("augmentation")
-    names = section if isinstance(section, Mapping) else ()
-    return tuple(sorted(name for name in names if is_from_outside(name)))
 
 
 def _with_name(data: Mapping[str, Any]) -> Mapping[str, Any]:

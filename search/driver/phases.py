@@ -11,12 +11,13 @@ from search.driver.algorithms import budget_ladder
 from search.driver.declaration import Declaration
 from search.driver.ledger import Ledger
 from search.driver.prepare import Prepared
-from search.driver.specs import NONE, Epochs, SpecFactory, controls_of, ranking_seeds
+from search.driver.specs import Epochs, SpecFactory, controls_of, ranking_seeds
 from search.evidence.curves import Combination
 from search.evidence.findings import Evidence
 from search.execution.failures import failure_streak
 from search.experiment.beside import beside_of, with_beside
 from search.experiment.config import ExperimentConfig
+from search.experiment.controls import NONE
 from search.experiment.objectives import OBJECTIVES
 from search.experiment.settings import Settings, setting_key
 from search.experiment.space import Space

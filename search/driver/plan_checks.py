@@ -9,10 +9,10 @@ from data.dataset import TRAIN, VALIDATION, Dataset
 from data.errors import UserError
 from data.messages import first_of, plural
 from data.strict_zip import MOST_BYTES
-from search.driver.specs import STREAMS
 from search.experiment.beside import searched_beside
 from search.experiment.config import ExperimentConfig
 from search.experiment.dimensions import Range
+from search.experiment.kinds import KINDS
 from search.experiment.objectives import OBJECTIVES
 from search.experiment.seeds import derive_seed
 from search.experiment.settings import MOST_EPOCHS, TrainingSettings
@@ -57,7 +57,7 @@ def check_folds(config: ExperimentConfig, dataset: Dataset) -> None:
 def _check_group_folds(config: ExperimentConfig, dataset: Dataset, pool: np.ndarray) -> None:
     """Raise UserError where a fold of those that will be drawn has no image of a class."""
     folds, labels = config.evaluation.folds, np.asarray(dataset.labels)[pool]
-    for phase in sorted({*STREAMS.values()} - {"test"}):
+    for phase in sorted({kind.part for kind in KINDS.values()} - {"test"}):
         fold = cross_folds(dataset, pool, folds, derive_seed(config.seed, phase, "folds"))
         counts = np.zeros((len(dataset.class_names), folds), int)
         np.add.at(counts, (labels, fold), 1)
@@ -132,15 +132,12 @@ def _cut_by_plan(space: Space) -> tuple[str, ...]:
 
 def _of_settings(training: TrainingSettings) -> list[str]:
     mode, patience = mode_of(training), training.patience
-    given = {"training.max_epochs": training.max_epochs}
-    if mode.name == "finetune" and training.finetune.max_epochs is not None:
-        given["training.finetune.max_epochs"] = training.finetune.max_epochs
     word = "head" if mode.budget == "views" else "network"
     return [
         f"{name} {most} cuts {f'every {word}' if most <= patience else f'most {word}s'} before "
         f"training.patience {patience} ends it: effects of a training that is not over say little; "
         f"write {name}: {min(AMPLE * patience, MOST_EPOCHS)} or more, and patience decides"
-        for name, most in given.items()
+        for name, most in dict(mode.phases(training)).items()
         if most < 2 * patience
     ]
 

@@ -162,9 +162,8 @@ def prepare(
     space = config.space
     build_oracle(config, space)
     heard.pause()
-    networks = [] if space.mode == "fit" else backbones_of(config)
     for try_it in (check_backbone, *([try_backbone] if begun_in is None else [])):
-        for backbone, weights in networks:
+        for backbone, weights in networks_of(config):
             heard.pause()
             try_it(backbone, weights, config.dataset.image_size)
     check_networks(space, config.dataset.image_size)
@@ -244,3 +243,10 @@ def backbones_of(config: ExperimentConfig) -> list[tuple[str, str]]:
         for backbone in space.values_of("model", "backbone")
         for weights in space.values_of("model", "weights")
     ]
+
+
+def networks_of(config: ExperimentConfig) -> list[tuple[str, str]]:
+    """The same, and none where the model is the user's own."""
+    from search.training.modes import MODES
+
+    return backbones_of(config) if MODES[config.space.mode].has_backbone else []

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from data.messages import plural
 from search.experiment.config import ExperimentConfig
+from search.experiment.kinds import KINDS
 from search.experiment.trial import TrialRecord
 from search.journal.events import Retried, WayOn
 from search.journal.journal_file import JournalError
@@ -23,7 +24,7 @@ def lifts_cut(state: SearchState, config: ExperimentConfig) -> bool:
     nothing is decided again."""
     if state.cut_after is None or state.test is not None or state.opened is None:
         return False
-    then, now = state.opened.config["search"].get("max_hours"), config.search.max_hours
+    then, now = state.opened.experiment.search.max_hours, config.search.max_hours
     return then is not None and (now is None or now > then)
 
 
@@ -34,7 +35,7 @@ def what_to_retry(state: SearchState, run_dir: Path, more_time: bool) -> Retried
     trials = sorted({r.trial for r in [*failed, *lost_answers(state.records, run_dir)]})
     starts = trials[:1]
     if more_time:
-        later = (r.trial for r in state.records if r.kind not in ("control", "trial"))
+        later = (r.trial for r in state.records if not KINDS[r.kind].on_rungs)
         starts.append(next(later, len(state.records)))
     if not starts:
         return None

@@ -8,6 +8,7 @@ by computing it again.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -65,7 +66,7 @@ class Run:
     opened: Opened
     warning: str | None = None
 
-    @property
+    @cached_property
     def config(self) -> ExperimentConfig:
         """Raises JournalError where this version cannot read it."""
         try:

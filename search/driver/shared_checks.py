@@ -20,6 +20,7 @@ from search.experiment.objectives import OBJECTIVES
 from search.experiment.space import Space
 from search.experiment.trial import Curve, Effect, Probe, TrialRecord, TrialResult, TrialTiming
 from search.journal.events import LATEST, Opened
+from search.training.modes import mode_of
 
 LARGEST_COUNT = 2**53
 MOST_SCORED = 10**8
@@ -154,10 +155,8 @@ def _most_epochs(record: TrialRecord) -> float:
         return inf
     if protocol.epochs is not None:
         return protocol.epochs + (protocol.head_epochs or 0)
-    if training.mode != "finetune":
-        return protocol.max_epochs or training.max_epochs
-    second = protocol.max_epochs or training.finetune.max_epochs or training.max_epochs
-    return training.max_epochs + second
+    *before, last = (epochs for _, epochs in mode_of(training).phases(training))
+    return sum(before) + (protocol.max_epochs or last)
 
 
 def _range_of(objective: str) -> tuple[float, float]:

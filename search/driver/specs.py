@@ -2,7 +2,7 @@
 controls are.
 
 Three parts of a search have folds, head seeds and views of their own, derived from the experiment's
-seed (`STREAMS`): what picks settings, what confirms them, and what the sealed test set scores.
+seed (`kinds`): what picks settings, what confirms them, and what the sealed test set scores.
 Inside a part trials share them, because they are compared in pairs: controls with trials (and with
 what `--demo-leak` scores again), ablations with the confirmation.
 """
@@ -13,43 +13,25 @@ from types import MappingProxyType
 from typing import Any
 
 from search.experiment.beside import with_beside
-from search.experiment.config import ControlName, EvaluationConfig, ExperimentConfig
+from search.experiment.config import EvaluationConfig, ExperimentConfig
+from search.experiment.controls import CONTROLS, NONE
+from search.experiment.kinds import KINDS, Kind
 from search.experiment.precisions import PRECISIONS, Precision
 from search.experiment.seeds import derive_seed
 from search.experiment.settings import Settings
 from search.experiment.space import Space
-from search.experiment.trial import STREAMS, Kind, Protocol, TrialResult, TrialSpec
+from search.experiment.trial import Protocol, TrialResult, TrialSpec
 from search.training.modes import Views, mode_of
 
-NONE, COURSE, TRIVIAL = "no augmentation", "course settings", "TrivialAugment"
 # Of the confirmation: whether the first is recommended, the claims decide; before a name.
 RECOMMENDED, WITHOUT = "expected best", "without "
 FRESH_VIEWS = 45  # epochs that most trials last, each with a view of its own
 
-# What the machine-learning course's unit on augmentation trains with; an int shift is in pixels.
-COURSE_SETTINGS: dict[str, Any] = {
-    "rotation_range": 30,
-    "width_shift_range": 10.0,
-    "height_shift_range": 10.0,
-    "shear_range": 10,
-    "zoom_range": 0.1,
-    "vertical_flip": True,
-}
-
-CONTROLS: dict[str, dict[str, Any]] = {
-    NONE: {},
-    COURSE: COURSE_SETTINGS,
-    TRIVIAL: {"policy": "trivial_augment_wide"},
-}
-
-# What `evaluation.controls` calls them.
-LABELS: dict[ControlName, str] = {"course": COURSE, "trivial_augment": TRIVIAL}
-
 
 def controls_of(config: ExperimentConfig) -> dict[str, dict[str, Any]]:
     """No augmentation, and what else this experiment compares with, by label."""
-    asked = {LABELS[name] for name in config.evaluation.controls}
-    return {label: CONTROLS[label] for label in CONTROLS if label == NONE or label in asked}
+    asked = (None, *config.evaluation.controls)
+    return {each.label: each.augmentation for each in CONTROLS.values() if each.name in asked}
 
 
 def ranking_seeds(evaluation: EvaluationConfig) -> int:
@@ -147,7 +129,7 @@ class SpecFactory:
         return self._spec("test", label, settings, protocol.model_copy(update=times))
 
     def _protocol(self, kind: Kind, folds: int, num_seeds: int, views: Views) -> Protocol:
-        seed, phase = self.config.seed, STREAMS[kind]
+        seed, phase = self.config.seed, KINDS[kind].part
         return Protocol(
             folds=folds,
             fold_seed=derive_seed(seed, phase, "folds"),
@@ -171,6 +153,6 @@ class SpecFactory:
             dataset_seed=derive_seed(self.config.seed, "split"),
             settings=settings.model_copy(update={"training": training}),
             protocol=protocol,
-            precision=PRECISIONS[self.precision].parts[STREAMS[kind]],
+            precision=PRECISIONS[self.precision].parts[KINDS[kind].part],
             feature_dtype=self.config.execution.feature_dtype,
         )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from data.errors import UserError
 from data.live_code import with_callbacks
 from search.driver.algorithms import build_oracle
+from search.driver.code_files import usual_training
 from search.driver.experiment_file import ExperimentLike, build_named_in, load_config
 from search.driver.live_model import LiveModel
 from search.driver.python_words import refuse_tuner_arguments, told_in_python
@@ -21,6 +22,7 @@ from search.experiment.config import ExperimentConfig
 from search.experiment.trial import TrialRecord
 from search.features.devices import import_tensorflow_quietly
 from search.journal.state import fullest
+from search.training.modes import OF_OWN_MODELS
 from search.training.own_model import hypermodel_of
 
 OWN_PREFIX = "hyperparameters."  # of a model of the user's own, in tables
@@ -161,7 +163,7 @@ class TunerCalls:
             _LOG.warning("model.build %s is not used: hypermodel= was given in its place", named)
         others = []
         if isinstance(config, ExperimentConfig):
-            usual = {"mode": "fit", "views": "fresh"}
+            usual = usual_training(OF_OWN_MODELS)
             missing = usual.keys() - config.training.written.keys()
             others = [f"training.{key}={usual[key]}" for key in sorted(missing)]
         return [f"model.build={self._live.code.name}", *others]

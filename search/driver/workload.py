@@ -12,11 +12,12 @@ from search.driver.algorithms import budget_ladder, num_trials, rounds_of
 from search.driver.declaration import Declaration
 from search.driver.specs import FRESH_VIEWS, SpecFactory, controls_of, ranking_seeds
 from search.experiment.config import ExperimentConfig
+from search.experiment.kinds import KINDS
 from search.experiment.precisions import PRECISIONS, Precision
 from search.experiment.space import Space
-from search.experiment.trial import STREAMS, TrialRecord
+from search.experiment.trial import TrialRecord
 from search.journal.state import EventLog
-from search.report.time_left import PHASE_OF, Pace
+from search.report.time_left import Pace
 from search.report.trial_facts import trained_seconds
 from search.training.modes import Views, budget_of, mode_of
 
@@ -32,7 +33,7 @@ BARE_SHARE, ALONE_SHARE, KEPT_SHARE = USUAL_SHARES = 0.6, 0.8, 0.35
 AT_MOST = 1.0, 1.0, 0.5  # for a deadline
 LARGE_POLICY = 3  # of two augmentations, one taken out is the other alone, which is trained once
 TOGETHER = {"ablation": "confirm"}  # begun at once with it
-PART_OF = {PHASE_OF[kind]: part for kind, part in STREAMS.items()}
+PART_OF = {kind.phase: kind.part for kind in KINDS.values()}
 BEFORE_CONFIRMATION = ("controls", "search")
 
 
@@ -302,7 +303,7 @@ class Deadline:
         seconds = trained_seconds(record)
         if seconds is not None and record.trial not in self._counted:
             pace = seconds / self._work.of(record)
-            self._pace.add(PHASE_OF[record.kind], pace, is_first=not self._counted)
+            self._pace.add(KINDS[record.kind].phase, pace, is_first=not self._counted)
             self._counted.add(record.trial)
 
     def passed(self) -> bool:

@@ -4,15 +4,19 @@ Nothing here reads a file or an image, knows the tables that stand above (algori
 modes, ...) or imports TensorFlow: `driver.experiment_file` reads with it and checks by them.
 """
 
+import json
+from collections.abc import Mapping
 from functools import lru_cache
 from itertools import pairwise
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, create_model
 
+from data.own_augmentations import is_from_outside
 from data.secrets import shown_uri, without_secret
 from data.settings import DatasetConfig, NameIn
 from search.experiment.config_changes import CODE, by_place, may_change
+from search.experiment.controls import CONTROL_NAMES, each_once, name_controls
 from search.experiment.sections import (
     USUAL,
     AugmentationSection,
@@ -37,6 +41,8 @@ Name = Annotated[
     ),
 ]
 
+
+ControlName = Annotated[str, Field(json_schema_extra=name_controls)]
 
 _SHARES = "2 to 10 shares that rise and end with 1, such as [0.5, 1]"
 
@@ -92,14 +98,6 @@ class ConfirmConfig(Described):
     """Fresh views per image."""
 
 
-ControlName = Literal["course", "trivial_augment"]
-
-
-def _each_once(names: tuple[ControlName, ...]) -> tuple[ControlName, ...]:
-    """In the order of the table, so that one question is asked in one way."""
-    return tuple(name for name in get_args(ControlName) if name in names)
-
-
 class EvaluationConfig(Described):
     """How a trial is scored, and what is made of the best."""
 
@@ -115,10 +113,7 @@ class EvaluationConfig(Described):
     search alone."""
     ablation: bool = True
     """Each augmentation taken out of the recommended setting, and each alone."""
-    controls: Annotated[tuple[ControlName, ...], AfterValidator(_each_once)] = (
-        "course",
-        "trivial_augment",
-    )
+    controls: Annotated[tuple[ControlName, ...], AfterValidator(each_once)] = CONTROL_NAMES
     """What is compared with beside no augmentation: the course's settings, TrivialAugment;
     [] for neither."""
     negligible: Annotated[float, Field(gt=0, le=1)] = 0.005
@@ -246,9 +241,22 @@ class ExperimentConfig(Described):
         return content_hash(kept)[:24]
 
 
+def config_type(data: Mapping[str, Any]) -> type[ExperimentConfig]:
+    """Of what a file holds: it may name augmentations that no table holds."""
+    section = data.get("augmentation")
+    names = section if isinstance(section, Mapping) else ()
+    return _type_with(tuple(sorted(name for name in names if is_from_outside(name))))
+
+
+@lru_cache(maxsize=16)
+def config_of_json(text: str) -> ExperimentConfig:
+    """Of a journal, whose config was checked by all tables before it was written or read. Raises
+    ValueError where this is no config."""
+    return config_type(json.loads(text)).model_validate_json(text, strict=True)
+
+
 @lru_cache(maxsize=64)
-def config_type(outside: tuple[str, ...]) -> type[ExperimentConfig]:
-    """The type of an experiment that names these augmentations from outside."""
+def _type_with(outside: tuple[str, ...]) -> type[ExperimentConfig]:
     if not outside:
         return ExperimentConfig
     field = ExperimentConfig.model_fields["augmentation"]

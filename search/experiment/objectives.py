@@ -43,7 +43,7 @@ class ImageAnswers:
 
 @dataclass(frozen=True)
 class Unit:
-    """How an objective's differences are escaped: times `factor`, with `digits` decimals, called
+    """How an objective's differences are told: times `factor`, with `digits` decimals, called
     `name`; `of` follows an amount of them in a sentence, `meaning` tells what one of them is."""
 
     factor: float

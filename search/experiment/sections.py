@@ -6,7 +6,7 @@ augmentations' records, `ModelSettings`, `TrainingSettings`. A field holds a val
 own type, a Range or Choices of it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
@@ -19,7 +19,6 @@ from pydantic import (
     ValidationError,
     ValidatorFunctionWrapHandler,
     create_model,
-    model_validator,
 )
 from pydantic_core import CoreSchema, core_schema
 
@@ -179,11 +178,8 @@ def _augmentation_field(record: Augmentation, alias: str | None = None) -> tuple
     return Annotated[Any, _ValueOf(record), _Searchable()], field
 
 
-def _section_of(
-    title: str, kind: type[Frozen], prepare: Callable[[Any], Any] | None = None
-) -> type[Section]:
-    """The section whose fixed values are those of `kind`. prepare: what was written, before it is
-    read."""
+def _section_of(title: str, kind: type[Frozen]) -> type[Section]:
+    """The section whose fixed values are those of `kind`."""
     fields: dict[str, Any] = {}
     for name, field in kind.model_fields.items():
         marks, default, annotation = [*field.metadata], field.default, field.annotation
@@ -200,17 +196,7 @@ def _section_of(
             marks.append(_Searchable())
         words = Field(default=default, alias=field.alias, description=field.description)
         fields[name] = (Annotated[annotation, *marks] if marks else annotation, words)
-    before: dict[str, Any] = {"before": model_validator(mode="before")(prepare)} if prepare else {}
-    return create_model(
-        title, __base__=Section, __doc__=kind.__doc__, __validators__=before, **fields
-    )
-
-
-def _fresh_views_from_scratch(data: Any) -> Any:
-    """A network that trains from its first weights, or is somebody's own, sees new pictures every
-    epoch, unless the file says otherwise."""
-    is_fresh = isinstance(data, dict) and data.get("mode") in ("scratch", "fit")
-    return {"views": "fresh", **data} if is_fresh else data
+    return create_model(title, __base__=Section, __doc__=kind.__doc__, **fields)
 
 
 def augmentation_section(outside: Sequence[str] = ()) -> type[Section]:
@@ -232,4 +218,4 @@ if TYPE_CHECKING:
 else:
     AugmentationSection = augmentation_section()
     ModelSection = _section_of("ModelSection", ModelSettings)
-    TrainingSection = _section_of("TrainingSection", TrainingSettings, _fresh_views_from_scratch)
+    TrainingSection = _section_of("TrainingSection", TrainingSettings)

@@ -15,21 +15,11 @@ from pydantic import Field
 from data.own_code import Code
 from data.settings import DatasetConfig
 from search.experiment.answers import Predictions
+from search.experiment.kinds import Kind
 from search.experiment.objectives import Objective
-from search.experiment.precisions import Part, Precision
+from search.experiment.precisions import Precision
 from search.experiment.settings import Frozen, Settings, content_hash
 
-Kind = Literal["control", "trial", "confirm", "ablation", "test", "leak"]
-# The part of a search that each kind of trial belongs to: whose random numbers it draws from, and
-# in whose precision its backbone computes.
-STREAMS: dict[Kind, Part] = {
-    "control": "search",
-    "trial": "search",
-    "leak": "search",
-    "confirm": "confirm",
-    "ablation": "confirm",
-    "test": "test",
-}
 Status = Literal["completed", "failed"]
 FeatureDtype = Literal["float32", "float16"]
 Lost = Literal["chance", "cut", "ruined", "diverged"]

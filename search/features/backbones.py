@@ -60,9 +60,6 @@ def build_small_cnn(
     return keras.Model(inputs, layers.Flatten(name="flatten")(x), name="small-cnn")
 
 
-NO_DOWNLOAD = "efficientnet-lite0"
-
-
 @dataclass(frozen=True)
 class Backbone:
     """One network. smallest_size: the least side in pixels of its square images.
@@ -71,7 +68,7 @@ class Backbone:
     to features [n, d]; its `weights` is None for fresh ones or "imagenet" for a download.
     `load_torch` reads a .pth file into the built model; `package_file` is where ImageNet weights
     lie that need no download. from_file: it is made of its weights file, a whole Keras model, whose
-    path `build` is given as `weights`.
+    path `build` is given as `weights`. for_tiny: what `init` takes for tiny pictures.
     """
 
     name: str
@@ -81,6 +78,7 @@ class Backbone:
     package_file: Callable[[], Path] | None = None
     has_imagenet: bool = True
     from_file: bool = False
+    for_tiny: bool = False
 
 
 class BackboneTable(dict[str, Backbone]):
@@ -112,7 +110,7 @@ BACKBONES = BackboneTable(
             load_torch=load_torch_weights,
             package_file=package_file,
         ),
-        Backbone("small-cnn", 8, build_small_cnn, has_imagenet=False),
+        Backbone("small-cnn", 8, build_small_cnn, has_imagenet=False, for_tiny=True),
         Backbone("xception", 71, application("Xception", scale_to_one)),
         Backbone("mobilenet-v2", 32, application("MobileNetV2", scale_to_one)),
         Backbone("mobilenet-v3-small", 32, application("MobileNetV3Small", inside)),
@@ -128,6 +126,8 @@ BACKBONES = BackboneTable(
         Backbone("convnext-tiny", 32, application("ConvNeXtTiny", inside)),
     )
 )
+NO_DOWNLOAD = next(each.name for each in BACKBONES.values() if each.package_file)
+OF_TINY = next(each.name for each in BACKBONES.values() if each.for_tiny)
 
 
 def find_backbone(name: str) -> Backbone:

@@ -2,6 +2,7 @@
 it does to the state of a search. The state itself is `state`; an event's line `journal_file`'s.
 """
 
+import json
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from pydantic import ConfigDict, Field, model_validator
 from data.augmentations import AUGMENTATIONS
 from data.dataset_notes import DataNotes
 from search.evidence.findings import Evidence, LeakDemo, TestResult
+from search.experiment.config import ExperimentConfig, config_of_json
 from search.experiment.config_changes import changed
 from search.experiment.settings import Frozen
 from search.experiment.trial import Effect, TrialRecord, TrialResult
@@ -51,6 +53,11 @@ class Opened(Frozen):
     space: dict[str, Any]  # what is searched: name -> {"min", "max", "step"} or {"choices"}
     fixed: dict[str, Any]
     order: tuple[str, ...] = ()  # of the settings that were written: that of their tables
+
+    @property
+    def experiment(self) -> ExperimentConfig:
+        """The config as one value."""
+        return config_of_json(json.dumps(self.config))
 
     @model_validator(mode="after")
     def _as_written(self) -> "Opened":

@@ -122,7 +122,7 @@ def _places(result: "SearchResult", view: SearchView) -> list[tuple[str, str]]:
     found = [(name, str(path)) for name, path in paths.items() if path.exists()]
     if result.tracking:
         found.append(("MLflow", redacted(result.tracking)))
-    uri = view.section("tracking").get("uri") or ""
+    uri = (view.opened.experiment.tracking.uri if view.opened else None) or ""
     if uri.startswith("sqlite:"):
         command = f"mlflow ui --backend-store-uri {shlex.quote(redacted(mlflow_uri(uri)))}"
         found.append(("" if result.tracking else "MLflow", command))

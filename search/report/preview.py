@@ -16,6 +16,7 @@ from data.files import StorageError, make_folder, write_atomically
 from data.views import augment
 from search.execution.failures import is_lack
 from search.experiment.dimensions import Choices, Dimension
+from search.experiment.kinds import KINDS
 from search.experiment.seeds import derive_seed
 from search.experiment.space import Space
 from search.experiment.trial import TrialRecord, TrialSpec
@@ -134,7 +135,7 @@ class TrialSheets:
 
     def trial_told(self, record: TrialRecord) -> None:
         path = self.run_dir / trial_sheet_name(record)
-        is_drawn = record.kind in ("control", "trial") and record.trial <= MOST_SHEETS
+        is_drawn = KINDS[record.kind].on_rungs and record.trial <= MOST_SHEETS
         is_drawn = is_drawn and record.status == "completed" and not path.exists()
         if not is_drawn or not record.spec.settings.augmentation:
             return

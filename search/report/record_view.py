@@ -4,20 +4,19 @@ that knows of no conclusion."""
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from search.evidence.findings import LeakDemo, TestResult
+from search.experiment.config import EvaluationConfig
+from search.experiment.kinds import KINDS
 from search.experiment.objectives import OBJECTIVES, SHOWN_ANYWAY, Unit
 from search.experiment.precisions import Part, Precision
 from search.experiment.settings import setting_key
-from search.experiment.trial import STREAMS, Probe, TrialRecord
+from search.experiment.trial import Probe, TrialRecord
 from search.journal.events import Opened
 from search.journal.state import Cost, SearchState, fullest
 from search.report.time_left import ExpectedWork
 from search.report.trial_facts import budget, num_scored
 from search.training.modes import mode_of
-
-KINDS_IN_TABLES = ("control", "trial", "confirm", "ablation")  # not the sealed test's
 
 
 @dataclass(frozen=True)
@@ -96,16 +95,16 @@ class RecordView:
         has_ended = self.state.stopped is not None and record.result is None
         return "not finished" if has_ended else record.status
 
-    def section(self, name: str) -> Mapping[str, Any]:
-        """A section of the experiment file, every default filled in."""
-        return (self.opened.config.get(name) or {}) if self.opened else {}
+    @property
+    def evaluation(self) -> EvaluationConfig:
+        return self.opened.experiment.evaluation if self.opened else EvaluationConfig()
 
     @cached_property
     def objective(self) -> str:
         """A search without records is taken by its experiment file."""
         if self.records:
             return self.records[0].spec.protocol.objective
-        return str(self.section("evaluation").get("objective", "accuracy"))
+        return self.evaluation.objective
 
     @property
     def unit(self) -> Unit:
@@ -142,7 +141,7 @@ class RecordView:
 
     @cached_property
     def in_tables(self) -> tuple[TrialRecord, ...]:
-        return self.of_kind(*KINDS_IN_TABLES)
+        return self.of_kind(*(name for name, kind in KINDS.items() if kind.is_evidence))
 
     @cached_property
     def completed_trials(self) -> tuple[TrialRecord, ...]:
@@ -150,7 +149,9 @@ class RecordView:
 
     def precisions(self, part: Part) -> tuple[Precision, ...]:
         """What the backbone computed in, in the trials of a part of the search."""
-        records = (r for r in self.records if STREAMS[r.kind] == part and r.status == "completed")
+        records = (
+            r for r in self.records if KINDS[r.kind].part == part and r.status == "completed"
+        )
         return tuple(sorted({record.spec.precision for record in records}))
 
     @cached_property
@@ -189,7 +190,7 @@ class RecordView:
 
     @property
     def confirmation_is_on(self) -> bool:
-        return self.section("evaluation").get("confirm", True) is not None
+        return self.evaluation.confirm is not None
 
     @cached_property
     def budget_unit(self) -> str:

@@ -6,19 +6,13 @@ alone.
 import math
 
 from data.messages import plural
+from search.experiment.controls import CONTROLS
+from search.experiment.kinds import KINDS
 from search.report.sentences import numbers_text
 from search.report.trial_facts import budget, heads_cut
 from search.report.view import SearchView
 from search.report.wording import effect_text, number_text, seconds_text, size_text
 from search.training.lost_networks import lost_text
-
-# What a search compares with unasked, by the label of its trial.
-CONTROLS_ABOUT = {
-    "course settings": "what the machine-learning course's unit on augmentation trains with",
-    "TrivialAugment": "one operation per picture, drawn with its strength by lot (Müller and "
-    "Hutter, 2021)",
-}
-PHASE_NAMES = {"control": "controls", "trial": "trials", "confirm": "confirmation"}
 
 
 def sheet_text(view: SearchView) -> str:
@@ -31,7 +25,8 @@ def sheet_text(view: SearchView) -> str:
 def controls_text(view: SearchView) -> str | None:
     """What the settings are that nobody asked for; None where there are none."""
     tried = {record.label for record in view.of_kind("control")}
-    about = [f'"{label}" is {what}' for label, what in CONTROLS_ABOUT.items() if label in tried]
+    shown = (each for each in CONTROLS.values() if each.about and each.label in tried)
+    about = [f'"{each.label}" is {each.about}' for each in shown]
     if not about:
         return None
     return f"To compare with: {'; '.join(about)}. evaluation.controls: [] runs without."
@@ -130,7 +125,7 @@ def looks_text(looks: int) -> str:
 def test_lines(view: SearchView) -> list[str]:
     test = view.test
     if test is None:
-        if view.section("evaluation").get("test") is False:
+        if not view.evaluation.test:
             return ["The test set stayed sealed: it was switched off (evaluation.test: false)."]
         sizes = view.opened.dataset.counts.get("test", ()) if view.opened else ()
         return [
@@ -187,7 +182,7 @@ def data_lines(view: SearchView) -> list[str]:
 def cost_text(view: SearchView) -> str:
     cost = view.cost
     trained = (r.kind for r in view.records if r.trained is not None)
-    kinds = dict.fromkeys(PHASE_NAMES.get(kind, kind) for kind in trained)
+    kinds = dict.fromkeys(KINDS[kind].several for kind in trained)
     what = f" ({', '.join(kinds)})" if kinds else ""
     repeats = sum(record.duplicate_of is not None for record in view.records)
     again = f" {plural(repeats, 'trial')} repeated another and cost nothing." if repeats else ""

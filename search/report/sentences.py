@@ -231,8 +231,7 @@ def no_verdicts(view: SearchView) -> str | None:
 def fresh_text(view: SearchView) -> str:
     """What confirmation draws anew: with one fold the images scored are always the validation
     split's."""
-    one_fold = view.section("evaluation").get("folds") == 1
-    return "fresh seeds and views" if one_fold else "fresh seeds, folds and views"
+    return "fresh seeds and views" if view.evaluation.folds == 1 else "fresh seeds, folds and views"
 
 
 def numbers_text(records: Iterable[TrialRecord]) -> str:

@@ -7,14 +7,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 
+from search.experiment.kinds import KINDS
 from search.experiment.trial import TrialRecord
 from search.report.trial_facts import trained_seconds
 
-PHASE_OF = {
-    **{"control": "controls", "trial": "search"},
-    **{"confirm": "confirm", "ablation": "confirm", "test": "test", "leak": "leak"},
-}
-AFTER_ALL = "leak"  # the phase that comes after all that are planned
+AFTER_ALL = KINDS["leak"].phase  # comes after all that are planned
 MANY = 10**9  # trials, of a phase that ends when the work planned for it is done
 FEWEST_OF_A_PHASE = 2  # trials of a phase before it goes by its own pace
 ENOUGH_REPORTED = 3  # epochs, more or less, before a first trial tells a pace
@@ -47,7 +44,7 @@ class ExpectedWork:
         """From records alone, in the order of their numbers; None before one was measured. is_cut:
         the time ran out, and the search phase begins no more trials."""
         left = TimeLeft(self.plan, lambda: 0.0, self.workers)
-        for phase, group in groupby(records, lambda record: PHASE_OF[record.kind]):
+        for phase, group in groupby(records, lambda record: KINDS[record.kind].phase):
             left.enter(phase, MANY if phase == "search" and not is_cut else None)
             for record in group:
                 if record.result is None and record.duplicate_of is None:

@@ -14,6 +14,7 @@ from data.augmentations import AUGMENTATIONS, visible_settings
 from data.messages import escaped, plural
 from data.value_forms import is_number
 from search.evidence.answer import Estimate
+from search.experiment.kinds import KINDS
 from search.experiment.objectives import Unit
 from search.experiment.settings import MIXING
 from search.experiment.trial import Effect, TrialRecord
@@ -22,7 +23,6 @@ _UNPRINTABLE = ("Cc", "Cs", "Cn", "Co")
 NAME_WIDTH = 80  # signs of a trial's name where nothing is said of room
 EXACT = 6  # decimals of a setting beyond what shows: so many are all that it has
 MORE_DIGITS = 2  # at the most, so that what is not 0 is not told as 0
-AGAIN = {"confirm": "again: ", "test": "test: "}  # kinds that train what other trials were
 # Labels that say what an algorithm did, and no number of a trial: such a setting goes by what it
 # sets.
 UNNAMED = re.compile(r"setting \d+|expected best")
@@ -191,7 +191,7 @@ def label_text(record: TrialRecord, limit: int | None = None, more: int = 0) -> 
 def name_text(record: TrialRecord, limit: int = NAME_WIDTH, more: int = 0) -> str:
     """A trial's name wherever it is spoken of: its number and what it is, "#9 rotation_range 15",
     "#1 course settings"; "#10 again: zoom_range 0.1" where a setting is confirmed."""
-    what = f"{AGAIN.get(record.kind, '')}{label_text(record, limit, more)}"
+    what = f"{KINDS[record.kind].again}{label_text(record, limit, more)}"
     return f"{number_text(record.trial)} {what}"
 
 

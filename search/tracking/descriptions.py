@@ -8,7 +8,8 @@ from urllib.parse import quote
 from data.augmentations import AUGMENTATIONS
 from data.messages import escaped, first_of, listed
 from data.secrets import redacted
-from search.experiment.trial import Kind, TrialRecord
+from search.experiment.kinds import KINDS
+from search.experiment.trial import TrialRecord
 from search.export.exporters import Policy, targets_of, write
 from search.report.answer import answer, beside_answer
 from search.report.sections import cost_text, data_lines, floor_sentence, test_lines
@@ -27,16 +28,6 @@ from search.tracking.saved_view import PICTURES, Place
 
 MOST_OF_EXPERIMENT = 4900  # since it gets a mark, by which it is known again
 MAX_CHARACTERS = 5000  # a tag of a run holds 8000, one of an experiment or of older servers 5000
-KINDS: dict[Kind, str] = {
-    "control": "A control",
-    "trial": "A setting that the search tried",
-    "confirm": "A setting trained again on fresh seeds",
-    "ablation": "Trained to tell augmentations apart",
-    "test": "A final model, for the sealed test set",
-    "leak": "Scored on augmented images too, on purpose",
-}
-
-
 CODE_FIRST = ("keras", "imagedatagenerator")  # of what an augmentation is exported to
 
 
@@ -76,7 +67,9 @@ def describe_trial(view: SearchView, record: TrialRecord, is_claimed: bool = Tru
     """Its verdict and its setting in words. is_claimed: whether what all trainings together say of
     it is known by now, if anything is."""
     accuracy = view.accuracy(record)
-    what = f"{KINDS[record.kind]}: trial {number_text(record.trial)} of {opened_of(view).name}."
+    what = (
+        f"{KINDS[record.kind].about}: trial {number_text(record.trial)} of {opened_of(view).name}."
+    )
     if record.duplicate_of is not None:
         what += f" It repeats {number_text(record.duplicate_of)}, and was not trained again."
     if accuracy:

@@ -68,7 +68,7 @@ def search_row(
 def dataset_rows(view: SearchView) -> tuple[DatasetRow, ...]:
     """Training and validation images as dataset inputs: digest, shape, images per class."""
     opened = opened_of(view)
-    data, config = opened.dataset, opened.config.get("dataset") or {}
+    data, config = opened.dataset, opened.experiment.dataset
     side = data.image_size
     image = [{"type": "tensor", "tensor-spec": {"dtype": "uint8", "shape": [-1, side, side, 3]}}]
     label = [{"type": "tensor", "tensor-spec": {"dtype": "int32", "shape": [-1]}}]
@@ -87,9 +87,7 @@ def dataset_rows(view: SearchView) -> tuple[DatasetRow, ...]:
                 # a name of its own: MLflow takes each dataset once a run
                 name=f"{opened.name} {split}",
                 digest=data.digest[:MAX_DIGEST],
-                source=json.dumps(
-                    redacted_values({"uri": config.get("path") or config.get("source", "")})
-                ),
+                source=json.dumps(redacted_values({"uri": config.path or config.source})),
                 schema=json.dumps(schema),
                 profile=json.dumps(profile, ensure_ascii=False),
                 context=context,

@@ -198,7 +198,8 @@ FIT = Mode(
     check=_check,
     side_by_side=False,
     budget="epochs",
-    most=lambda training: training.max_epochs,
+    views="fresh",
+    has_backbone=False,
     whole=whole_own_model,
     frozen="none",
 )

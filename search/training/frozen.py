@@ -111,6 +111,6 @@ FROZEN = Mode(
     check=_check,
     side_by_side=True,
     budget="views",
-    most=lambda training: training.views,
     frozen="all",
+    head_spread=0.04,
 )

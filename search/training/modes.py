@@ -19,6 +19,7 @@ from search.training.network_modes import FINETUNE, SCRATCH
 from search.training.training_mode import Mode, Views
 
 MODES: dict[str, Mode] = {mode.name: mode for mode in (FROZEN, FINETUNE, SCRATCH, FIT)}
+OF_OWN_MODELS = next(mode for mode in MODES.values() if not mode.has_backbone)
 
 
 def mode_of(training: TrainingSettings) -> Mode:
@@ -47,10 +48,11 @@ def check_modes(space: Space) -> None:
             "would be augmented, and nothing could be told; allowed there: 0.05 to 1"
         )
     for settings in space.corners():
-        if settings.model.build is not None and settings.training.mode != FIT.name:
+        if settings.model.build is not None and mode_of(settings.training).has_backbone:
             raise UserError(
                 f"model.build is {literal(settings.model.build)}, and training.mode is "
-                f"{settings.training.mode}; a model of your own is trained by mode: fit"
+                f"{settings.training.mode}; a model of your own is trained by mode: "
+                f"{OF_OWN_MODELS.name}"
             )
         mode_of(settings.training).check(settings.model, settings.training)
 
@@ -59,7 +61,7 @@ def check_networks(space: Space, image_size: int) -> None:
     """Raises UserError where a backbone of the space has no such layer as `finetune.from` names.
     Builds networks.
     """
-    if space.mode != FINETUNE.name:
+    if MODES[space.mode].frozen != "some":
         return
     parts = (("model", "backbone"), ("model", "weights"), ("training", "finetune.from"))
     for backbone, weights, start in product(*(space.values_of(*part) for part in parts)):

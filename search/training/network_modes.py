@@ -29,7 +29,14 @@ from search.training.network_variables import Live
 from search.training.pictures import AugmentedPictures, Feed, ImageFeed, StoredFeed
 from search.training.progress import EpochReport, OnEpoch
 from search.training.run_values import CURVES, TrainedHeads
-from search.training.training_mode import LoadedTrial, Mode, Trained, refuse_clean_throughout
+from search.training.training_mode import (
+    LoadedTrial,
+    Mode,
+    PhaseLimit,
+    Trained,
+    one_phase,
+    refuse_clean_throughout,
+)
 
 HEAD, SECOND = "head", "finetune"  # the phases
 SCRATCH_WARMUP_EPOCHS = 1.0
@@ -177,7 +184,12 @@ def _check_finetune(model: ModelSettings, training: TrainingSettings) -> None:
 
 def _most_epochs(training: TrainingSettings) -> int:
     """Of the second phase."""
-    return training.finetune.max_epochs or training.max_epochs
+    return _phases(training)[-1][1]
+
+
+def _phases(training: TrainingSettings) -> tuple[PhaseLimit, ...]:
+    first, second = one_phase(training), training.finetune.max_epochs
+    return (*first, ("training.finetune.max_epochs", second) if second else first[0])
 
 
 FINETUNE = Mode(
@@ -188,7 +200,7 @@ FINETUNE = Mode(
     check=_check_finetune,
     side_by_side=True,
     budget="epochs",
-    most=_most_epochs,
+    phases=_phases,
 )
 
 
@@ -264,6 +276,6 @@ SCRATCH = Mode(
     check=_check_scratch,
     side_by_side=True,
     budget="epochs",
-    most=lambda training: training.max_epochs,
+    views="fresh",
     frozen="none",
 )

@@ -25,6 +25,7 @@ from data.own_code import given
 from search.evidence.evaluation import metric_values
 from search.evidence.scores import independent_images, wilson_interval
 from search.experiment.answers import Predictions, Truth
+from search.experiment.kinds import KINDS
 from search.experiment.trial import Outcome, Probe, Resources, TrialResult, TrialSpec, TrialTiming
 from search.training.head_scores import HeadAnswer
 from search.training.head_tasks import HeadTask
@@ -33,7 +34,7 @@ from search.training.modes import mode_of
 from search.training.progress import OnEpoch
 from search.training.run_values import TrainedHeads, TrialFailure
 from search.training.training_mode import Classify, LoadedTrial, Trained, load_trial
-from search.training.trial_files import CLIMBING, heads_file, save_head
+from search.training.trial_files import heads_file, save_head
 from search.training.trial_warnings import heard
 
 
@@ -61,7 +62,7 @@ def _run(spec: TrialSpec, resources: Resources, on_epoch: OnEpoch | None) -> Out
         return Outcome(result, None)
     if spec.protocol.epochs is not None:
         save_head(heads_file(spec, resources), trained.heads.weights[0])
-    if not (resources.keep_views and spec.kind in CLIMBING):
+    if not (resources.keep_views and KINDS[spec.kind].on_rungs):
         mode_of(spec.settings.training).forget(trained.trial)
     return Outcome(trained.result, trained.predictions)
 

@@ -15,13 +15,13 @@ import numpy as np
 from data.errors import UserError
 from data.files import StorageError, make_folder, replacing, write_atomically
 from data.numpy_files import DamagedArray, read_arrays
+from search.experiment.kinds import KINDS
 from search.experiment.trial import Resources, TrialRecord, TrialSpec
 from search.training.head_shape import HeadWeights
 from search.training.progress import EpochReport
 
 VERSION = 3  # of what a checkpoint holds; one of another version is begun anew
 WRITING_SHARE = 0.05  # of the time may go into writing checkpoints
-CLIMBING = ("control", "trial")  # kinds whose settings a later rung may want more views of
 _LOG = logging.getLogger(__name__)
 
 Arrays = Mapping[str, np.ndarray]
@@ -147,7 +147,7 @@ class ViewSweeper:
         self._views_dir = resources.views_dir
 
     def trial_started(self, record: TrialRecord) -> None:
-        if record.kind in CLIMBING or record.result is not None:
+        if KINDS[record.kind].on_rungs or record.result is not None:
             return
         if not record.spec.settings.augmentation:
             return  # it has no views, and those of trials that run beside it are not its to delete

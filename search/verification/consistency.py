@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from data.dataset import Dataset
-from search.driver.experiment_file import parse_config
 from search.driver.run_reading import Run
 from search.driver.workload import Deadline
 from search.experiment.answers import Predictions, predictions_name
@@ -144,7 +143,7 @@ def _unsound_cuts(events: Iterable[Event]) -> Iterator[Difference]:
 def _hours(told: Replay) -> float | None:
     opened = told.state.opened
     assert opened is not None, "a journal begins with `opened`"
-    return parse_config(opened.config, "the journaled config").search.max_hours
+    return opened.experiment.search.max_hours
 
 
 def _unsound_lift(cut_after: int | None, then: float | None, now: float | None) -> str | None:
@@ -162,7 +161,7 @@ def _unsound_cut(state: SearchState, cut: Event, sitting: _Sitting) -> str | Non
     if state.cut_after is not None:
         return "the search was cut twice, and was given no more time between"
     assert state.opened is not None, "a journal begins with `opened`"
-    config = parse_config(state.opened.config, "the journaled config")
+    config = state.opened.experiment
     limit, asked = config.search.max_hours, len(state.of_kind("trial"))
     if limit is None:
         return "the search was cut for lack of time, and its config has no search.max_hours"

@@ -16,8 +16,11 @@ from data.listing import Listing
 from data.messages import first_of, literal
 from data.settings import DatasetConfig
 from search.driver.run_reading import Run
+from search.experiment.settings import FinetuneSettings, TrainingSettings
+from search.experiment.space import Space
 from search.experiment.trial import Resources
 from search.journal.events import DatasetSummary
+from search.training.modes import MODES
 from search.verification.comparison import Comparison
 
 MOST_PIXELS = 100_000_000  # of one picture: the default of dataset.max_pixels
@@ -59,9 +62,8 @@ def _amounts(run: Run) -> Iterator[Demand]:
     pixels = images * dataset.image_size**2
     heads = evaluation.folds * max(evaluation.seeds, confirm.seeds if confirm else 0)
     units = max(*space.values_of("model", "head_units"), len(run.opened.dataset.class_names))
-    epochs = max(space.values_of("training", "max_epochs"))
-    second = max(each or epochs for each in space.values_of("training", "finetune.max_epochs"))
-    epochs += second if space.mode == "finetune" else 0
+    mode, epochs = MODES[space.mode], max(space.values_of("training", "max_epochs"))
+    epochs = sum(epochs for _, epochs in mode.phases(_longest(space, epochs)))
     views = max(_number(value, epochs) for value in space.values_of("training", "views"))
     views = max(views, confirm.views if confirm else 1)
     yield Demand("trials (search.trials)", config.search.trials, MOST_TRIALS)
@@ -80,7 +82,7 @@ def _amounts(run: Run) -> Iterator[Demand]:
         pixels * views,
         MOST_VIEW_PIXELS,
     )
-    if space.mode != "frozen":
+    if mode.frozen != "all":
         batch = max(space.values_of("training", "batch_size")) * dataset.image_size**2
         yield Demand("pixels in a batch (batch_size x image_size^2)", batch, MOST_BATCH_PIXELS)
         yield Demand(
@@ -88,6 +90,12 @@ def _amounts(run: Run) -> Iterator[Demand]:
             pixels * heads * epochs,
             MOST_NETWORK_PIXELS,
         )
+
+
+def _longest(space: Space, epochs: int) -> TrainingSettings:
+    """epochs: of its first phase."""
+    second = max(each or epochs for each in space.values_of("training", "finetune.max_epochs"))
+    return TrainingSettings(max_epochs=epochs, finetune=FinetuneSettings(max_epochs=second))
 
 
 def _number(views: int | str, epochs: int) -> int:

@@ -37,7 +37,6 @@ _SETTING = re.compile(
     r"\.[a-z]\w+(?![\w/\\])"
 )
 _MOST_LOOKED_AT = 200  # folders and files beside and below the one that was named
-FOLDERS = ("folder", "clothing")  # sources whose classes are folders
 
 
 @dataclass(frozen=True)
@@ -190,7 +189,7 @@ def _clauses(said: str) -> Iterator[str]:
 def place_meant(run: Run, data: Path) -> str | None:
     """The one place near `data` that can hold the images of the search, in words; None where there
     is none, or more than one."""
-    if run.config.dataset.source in FOLDERS:
+    if SOURCES[run.config.dataset.source].classes_are_folders:
         above, below = _above(data), _below(data)
     else:  # a file, of some kind
         kind = Path(run.config.dataset.path or "").suffix.lower()
@@ -223,7 +222,8 @@ def _kept(folder: Path) -> Iterator[Path]:
 
 def _can_be(run: Run, place: Path) -> bool:
     then, config = run.opened.dataset, run.config.dataset
-    if config.source in FOLDERS and named_classes(place) != {*then.class_names}:
+    in_folders = SOURCES[config.source].classes_are_folders
+    if in_folders and named_classes(place) != {*then.class_names}:
         return False
     config = config.model_copy(update={"path": str(place)})
     try:

@@ -20,12 +20,9 @@ from search.evidence.spread import head_errors
 from search.experiment.answers import Predictions
 from search.experiment.objectives import Objective
 from search.experiment.settings import Frozen
+from search.training.modes import MODES
 
 LEAST_P_VALUE = 0.001  # of all tests of one bundle together
-
-# Of the difference of two heads' luck, over the standard deviation of the objective between images.
-# Heads on frozen features that parted showed at most 0.036, networks trained as a whole NETWORK.
-HEAD_SPREAD = {"frozen": 0.04, "finetune": 0.12, "scratch": 0.12}
 
 FOLLOWS = 0.01  # a head follows where nine in ten of its log-probabilities are this near
 # and strays in an answer whose log-probability is farther than this and a hundred times the ninth
@@ -262,7 +259,8 @@ def _head_variance(
     parted = min(1.0, apart / unlike) if unlike else 1.0
     num_heads = len(values) * len(np.unique(pair.again.fold))
     seen = 2 * head_errors(values, pair.again.fold).variance if len(values) > 1 else 0.0
-    return parted * max((HEAD_SPREAD[pair.mode] * float(values.std())) ** 2 / num_heads, seen)
+    bound = MODES[pair.mode].head_spread * float(values.std())
+    return parted * max(bound**2 / num_heads, seen)
 
 
 def _p_value(moved: np.ndarray, head_variance: float, unit: float) -> float:

@@ -14,6 +14,7 @@ from search.execution.engine import EngineOptions
 from search.execution.failures import Failure, guarded
 from search.execution.local_engine import LocalEngine
 from search.experiment.answers import Predictions, Truth
+from search.experiment.kinds import KINDS
 from search.experiment.seeds import derive_seed
 from search.experiment.settings import Frozen
 from search.experiment.trial import Effect, Outcome, Resources, TrialRecord, TrialResult, TrialSpec
@@ -79,7 +80,7 @@ def drawn_trial(state: SearchState, others: Collection[int]) -> int | None:
         for record in state.records
         if record.status == "completed"
         and record.duplicate_of is None
-        and record.kind not in ("test", "leak")  # how far those move elsewhere was not measured
+        and KINDS[record.kind].is_evidence  # how far those move elsewhere was not measured
         and record.trial not in others
     ]
     return secrets.choice(left) if left else None

@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 from pydantic import Field, InstanceOf
 
 from data.messages import first_of
-from search.driver.experiment_file import parse_config
 from search.evidence.answer import Estimate
 from search.experiment.answers import Predictions
 from search.experiment.config import by_place
@@ -83,7 +82,7 @@ def submission_of(
     """state: of a journal that was opened. answers: by number of trial, where they could be
     read."""
     assert state.opened is not None
-    config = parse_config(state.opened.config, "the journaled config").filled
+    config = state.opened.experiment.filled
     view = SearchView(state)
     best = view.foremost
     whole = (view.policy.verdict, view.policy.measured) if view.policy else ("NO EVIDENCE", None)

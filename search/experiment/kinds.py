@@ -1,0 +1,67 @@
+"""The kinds of trials of a search: one record each."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from search.experiment.precisions import Part
+
+Kind = Literal["control", "trial", "confirm", "ablation", "test", "leak"]
+
+
+@dataclass(frozen=True)
+class TrialKind:
+    """phase: in which it is trained. part: of the search, whose random numbers it draws from and in
+    whose precision its backbone computes. about: what such a trial is, and several: what many are
+    called, for people. again: before the name of one that trains what another trial was. on_rungs:
+    whether a later rung may train its setting on. is_evidence: what verdicts and tables of trials
+    rest on; not the sealed test's."""
+
+    name: Kind
+    phase: str
+    part: Part
+    about: str
+    several: str
+    again: str = ""
+    on_rungs: bool = False
+    is_evidence: bool = True
+
+
+# In the order in which a search comes to them.
+KINDS: dict[Kind, TrialKind] = {
+    record.name: record
+    for record in (
+        TrialKind("control", "controls", "search", "A control", "controls", on_rungs=True),
+        TrialKind(
+            "trial", "search", "search", "A setting that the search tried", "trials", on_rungs=True
+        ),
+        TrialKind(
+            name="confirm",
+            phase="confirm",
+            part="confirm",
+            about="A setting trained again on fresh seeds",
+            several="confirmation",
+            again="again: ",
+        ),
+        TrialKind(
+            "ablation", "confirm", "confirm", "Trained to tell augmentations apart", "ablation"
+        ),
+        TrialKind(
+            name="test",
+            phase="test",
+            part="test",
+            about="A final model, for the sealed test set",
+            several="test",
+            again="test: ",
+            is_evidence=False,
+        ),
+        TrialKind(
+            name="leak",
+            phase="leak",
+            part="search",
+            about="Scored on augmented images too, on purpose",
+            several="leak",
+            is_evidence=False,
+        ),
+    )
+}
+TRIAL_PHASES = tuple(dict.fromkeys(record.phase for record in KINDS.values()))
