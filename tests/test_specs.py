@@ -7,9 +7,9 @@ from typing import Any, get_args
 import pytest
 
 from search.driver.experiment_file import parse_config
-from search.driver.leak import leaked_spec
 from search.driver.specs import STREAMS, Epochs, SpecFactory
 from search.experiment.trial import Kind, TrialSpec
+from search.guests.leak import leaked_spec
 
 EXPERIMENT: dict[str, Any] = {
     "name": "seeds",

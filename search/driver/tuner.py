@@ -18,9 +18,8 @@ from search.driver.live_model import LiveModel
 from search.driver.python_words import refuse_tuner_arguments, told_in_python
 from search.driver.session import SearchResult, SessionOptions, run_search
 from search.experiment.config import ExperimentConfig
-from search.experiment.trial import TrialRecord
+from search.experiment.trial import TrialRecord, fullest
 from search.features.devices import import_tensorflow_quietly
-from search.journal.state import fullest
 from search.training.own_model import hypermodel_of
 
 OWN_PREFIX = "hyperparameters."  # of a model of the user's own, in tables

@@ -57,26 +57,6 @@ class TestResult(Frozen):
     ]  # images; rows: true class, columns: class given; by the model kept
 
 
-class LeakedScore(Frozen):
-    """A setting scored as it should be, on clean images, and as the mistake scores it, on augmented
-    ones. Accuracies."""
-
-    trial: int
-    label: str
-    clean: float
-    clean_ci: tuple[float, float]
-    leaked: float
-    leaked_ci: tuple[float, float]
-
-
-class LeakDemo(Frozen):
-    """What augmenting the validation images does to a ranking. rho: Spearman's correlation of the
-    two rankings; None where it is not defined. Best first by the clean score."""
-
-    scores: tuple[LeakedScore, ...]
-    rho: float | None
-
-
 class TakenLook(Frozen):
     """A look that was planned. after: how many trainings are told when it is due, of all that were
     planned; level: of its intervals together.

@@ -6,9 +6,10 @@ caches). `TrialResult` and `Predictions` are what training gives back, `Effect` 
 makes of them, `TrialRecord` the row a search keeps.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field
 
@@ -19,13 +20,14 @@ from search.experiment.objectives import Objective
 from search.experiment.precisions import Part, Precision
 from search.experiment.settings import Frozen, Settings, content_hash
 
-Kind = Literal["control", "trial", "confirm", "ablation", "test", "leak"]
+GuestName = Literal["leak"]  # of `guests.table`
+Kind = Literal["control", "trial", "confirm", "ablation", "test", GuestName]
 # The part of a search that each kind of trial belongs to: whose random numbers it draws from, and
 # in whose precision its backbone computes.
 STREAMS: dict[Kind, Part] = {
     "control": "search",
     "trial": "search",
-    "leak": "search",
+    **dict.fromkeys(get_args(GuestName), "search"),
     "confirm": "confirm",
     "ablation": "confirm",
     "test": "test",
@@ -61,8 +63,8 @@ class TrialSpec(Frozen):
 
     precision, feature_dtype: what a frozen backbone computes in, and what its features are kept in.
     probes: augmentations (name -> strongest value) at whose extremes the trained heads are tried on
-    held-out images, and the options that those act with. demo: a mistake that is made on purpose,
-    to be shown; None in every trial of a search.
+    held-out images, and the options that those act with. demo: the guest whose trial it is; None in
+    every trial of a search.
     """
 
     kind: Kind
@@ -74,7 +76,7 @@ class TrialSpec(Frozen):
     precision: Precision = "float32"
     feature_dtype: FeatureDtype = "float32"
     probes: dict[str, Any] = {}
-    demo: Literal["leak"] | None = None
+    demo: GuestName | None = None
 
     @property
     def key(self) -> str:
@@ -249,6 +251,14 @@ class TrialRecord(Frozen):
         """What was trained for this trial: None where it repeats another, whose answer it has and
         which cost it nothing."""
         return None if self.duplicate_of is not None else self.result
+
+
+def fullest(records: Iterable[TrialRecord]) -> tuple[TrialRecord, ...]:
+    """Those of the highest rung that holds a completed one: scores can be compared within a rung
+    only. All, where there are no rungs."""
+    every = tuple(records)
+    top = max((record.rung or 0 for record in every if record.status == "completed"), default=0)
+    return tuple(record for record in every if (record.rung or 0) == top)
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,7 @@ import math
 from typing import Any
 
 from search.evidence.findings import RungCorrelation
-from search.experiment.trial import TrialRecord
-from search.journal.state import fullest
+from search.experiment.trial import TrialRecord, fullest
 from search.report.figure_style import (
     BLUE,
     GREEN,

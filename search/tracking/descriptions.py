@@ -10,6 +10,7 @@ from data.messages import escaped, first_of
 from data.secrets import redacted
 from search.experiment.trial import Kind, TrialRecord
 from search.export.exporters import Policy, targets_of, write
+from search.guests.table import GUESTS
 from search.report.answer import answer, beside_answer
 from search.report.sections import cost_text, data_lines, floor_sentence, test_lines
 from search.report.table_model import Table, as_markdown, escaped_markdown
@@ -33,7 +34,7 @@ KINDS: dict[Kind, str] = {
     "confirm": "A setting trained again on fresh seeds",
     "ablation": "Trained to tell augmentations apart",
     "test": "A final model, for the sealed test set",
-    "leak": "Scored on augmented images too, on purpose",
+    **{guest.name: guest.words for guest in GUESTS.values()},
 }
 
 

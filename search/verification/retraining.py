@@ -18,6 +18,7 @@ from search.experiment.seeds import derive_seed
 from search.experiment.settings import Frozen
 from search.experiment.trial import Effect, Outcome, Resources, TrialRecord, TrialResult, TrialSpec
 from search.features.devices import take_threads
+from search.guests.table import GUESTS
 from search.journal.state import SearchState
 from search.verification.comparison import Comparison
 from search.verification.retrained_answers import RetrainedPair, findings
@@ -79,7 +80,7 @@ def drawn_trial(state: SearchState, others: Collection[int]) -> int | None:
         for record in state.records
         if record.status == "completed"
         and record.duplicate_of is None
-        and record.kind not in ("test", "leak")  # how far those move elsewhere was not measured
+        and record.kind not in ("test", *GUESTS)  # how far those move elsewhere was not measured
         and record.trial not in others
     ]
     return secrets.choice(left) if left else None
