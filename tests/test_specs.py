@@ -18,11 +18,8 @@ EXPERIMENT: dict[str, Any] = {
     "augmentation": {"rotation_range": {"min": 0, "max": 30}},
     "evaluation": {"folds": 3, "seeds": 3, "confirm": {"top": 2, "seeds": 4}},
 }
-TOGETHER = [
-    {"control", "trial", "leak"},
-    {"confirm", "ablation"},
-    {"test"},
-]  # compared in pairs, so drawn alike
+# compared in pairs, so drawn alike
+TOGETHER = [{"control", "trial", "leak"}, {"confirm", "ablation"}, {"test"}]
 
 
 def specs() -> dict[str, TrialSpec]:

@@ -233,5 +233,5 @@ def check_guest(so_far: SearchSoFar, event: Event) -> None:
     guest = GUESTS[event["type"]]
     found = guest.found.model_validate(event[guest.name])
     check_ranges(found)
-    for row in guest.shown(found).rows:
+    for row in guest.exhibit(found).rows:
         so_far.need_trial(row.trial)

@@ -14,7 +14,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from data.files import make_folder, named_path, sweep_leftovers
 from data.own_code import Code, given
@@ -95,7 +95,7 @@ class SessionOptions:
 def run_search(
     experiment: ExperimentLike,
     run_dir: str | Path | None = None,
-    progress: Any = None,
+    progress: "Progress | None" = None,
     options: SessionOptions | None = None,
 ) -> SearchResult:
     """Runs or resumes the search of an experiment (as `load_config` takes it) in `run_dir`, by

@@ -29,6 +29,9 @@ _LOG = logging.getLogger(__name__)
 if TYPE_CHECKING:
     import keras
     import keras_tuner
+    from keras_tuner.engine.trial import Trial
+
+    from search.report.terminal import Progress
 
 
 @lru_cache(maxsize=1)
@@ -96,7 +99,7 @@ class TunerCalls:
         self,
         *fit_arguments: Any,
         callbacks: Sequence[Any] = (),
-        progress: Any = None,
+        progress: "Progress | None" = None,
         options: SessionOptions | None = None,
         **fit_options: Any,
     ) -> SearchResult:
@@ -197,7 +200,7 @@ class TunerCalls:
         self.oracle.trials[trial.trial_id] = trial
         self._records[trial.trial_id] = record
 
-    def load_model(self, trial: Any) -> "keras.Model":
+    def load_model(self, trial: "Trial") -> "keras.Model":
         """A trial's setting trained on train + validation for as long as its heads took on
         average."""
         from search.driver.winner import train_model

@@ -54,9 +54,8 @@ def wilson_interval(accuracy: float, num_images: float, level: float = 0.95) -> 
         * np.sqrt(accuracy * (1 - accuracy) / num_images + z**2 / (4 * num_images**2))
     )
     low, high = float(centre - half), float(centre + half)
-    return max(0.0, min(low, accuracy)), min(
-        1.0, max(high, accuracy)
-    )  # rounding leads a hair beyond
+    # rounding leads a hair beyond
+    return max(0.0, min(low, accuracy)), min(1.0, max(high, accuracy))
 
 
 def rank_agreement(first: Sequence[float], second: Sequence[float]) -> float | None:

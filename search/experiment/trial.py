@@ -175,38 +175,32 @@ class LostNetwork(Frozen):
 
 
 class TrialResult(Frozen):
-    """What one trial measured.
-
-    metrics: of out-of-fold predictions whose epoch was chosen on other images than those scored
-    (honest); a mean over seeds. optimistic_metrics: the same where each head's best epoch was
-    chosen on the very images scored, as scripts report it. best_epochs: an epoch (from 1, counted
-    on over the phases) a head, folds fastest. head_best_epochs: of a trial in two phases, the same
-    of the first. lost: networks that did not train, fewer than half.
-    num_independent: where images come in groups, how many without would tell the accuracy as well.
-    validation_hash: of the clean
-    validation pixels, before and after. path: how images came to what trains, where there was a
-    choice. may_pass: of a failed trial: memory, time, a file or a machine failed it, and it may
-    succeed once that is mended.
-    """
+    """What one trial measured."""
 
     status: Status
     score: float | None = None
+    # Of out-of-fold predictions whose epoch was chosen on other images than those scored (honest);
+    # a mean over seeds.
     metrics: dict[str, float] = {}
+    # The same where each head's best epoch was chosen on the very images scored, as scripts do.
     optimistic_metrics: dict[str, float] = {}
+    # An epoch (from 1, counted on over the phases) a head, folds fastest.
     best_epochs: tuple[int, ...] = ()
-    head_best_epochs: tuple[int, ...] = ()
+    head_best_epochs: tuple[int, ...] = ()  # of a trial in two phases, the same of the first
     num_heads: int = 0
     heads_cut_by_max_epochs: int = 0
-    lost: tuple[LostNetwork, ...] = ()
+    lost: tuple[LostNetwork, ...] = ()  # networks that did not train, fewer than half
+    # Where images come in groups, how many without would tell the accuracy as well.
     num_independent: float | None = None
     curve: Curve | None = None
     timing: TrialTiming | None = None
-    validation_hash: tuple[str, str] | None = None
+    validation_hash: tuple[str, str] | None = None  # of the clean pixels, before and after
     feature_engine: str | None = None
-    path: str | None = None
+    path: str | None = None  # how images came to what trains, where there was a choice
     precision: Precision | None = None
     probes: tuple[Probe, ...] = ()
     error: str | None = None
+    # Memory, time, a file or a machine failed it, and it may succeed once that is mended.
     may_pass: bool = False
     traceback: str | None = None
     log_path: str | None = None
@@ -228,9 +222,8 @@ class TrialRecord(Frozen):
     trial: int
     kind: Kind
     label: str
-    settings: dict[
-        str, Any
-    ]  # every searched or active setting under its own name, for people, CSV and MLflow
+    # every searched or active setting under its own name, for people, CSV and MLflow
+    settings: dict[str, Any]
     spec: TrialSpec
     rung: int | None = None
     duplicate_of: int | None = None

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Found = TypeVar("Found", bound=Frozen)
 
 
-class Row(NamedTuple):
+class ExhibitRow(NamedTuple):
     """A setting: its trial in the search, that trial's label, and shares with their intervals."""
 
     trial: int
@@ -25,7 +25,7 @@ class Row(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Shown:
+class Exhibit:
     """How people are shown what a guest found."""
 
     name: str
@@ -35,7 +35,7 @@ class Shown:
     after: str | None  # below it
     table: str  # the table's name
     headings: tuple[str, ...]  # of its columns beside the setting
-    rows: tuple[Row, ...]
+    rows: tuple[ExhibitRow, ...]
 
 
 @dataclass(frozen=True)
@@ -48,4 +48,4 @@ class Guest(Generic[Found]):
     conclude: Callable[["Context", "Knowledge"], Found]  # its phase
     found: type[Found]  # what that ends with, journaled
     ranges: Mapping[type[BaseModel], Mapping[str, tuple[float, float]]]  # of what it found
-    shown: Callable[[Found], Shown]
+    exhibit: Callable[[Found], Exhibit]

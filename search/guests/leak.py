@@ -11,7 +11,7 @@ import numpy as np
 from search.evidence.scores import rank_agreement, wilson_interval
 from search.experiment.settings import Frozen
 from search.experiment.trial import TrialSpec, fullest
-from search.guests.guest import Guest, Row, Shown
+from search.guests.guest import Exhibit, ExhibitRow, Guest
 
 if TYPE_CHECKING:
     from search.driver.ledger import Ledger
@@ -109,10 +109,10 @@ def _accuracy(ledger: "Ledger", number: int) -> tuple[float, tuple[float, float]
     return accuracy, wilson_interval(accuracy, independent)
 
 
-def shown(found: LeakDemo) -> Shown:
+def exhibit_of(found: LeakDemo) -> Exhibit:
     rho = None if found.rho is None else f"{found.rho:.2f}"
     agree = f" The rank correlation of the two is {rho}." if rho else ""
-    return Shown(
+    return Exhibit(
         name=LEAK.name,
         title="What augmented validation would have shown",
         text="The same settings, scored as they should be, on clean images, and by the mistake of "
@@ -122,7 +122,9 @@ def shown(found: LeakDemo) -> Shown:
         after=rho and f"Rank correlation of the two columns: {rho}",
         table="Clean and leaking scores",
         headings=("clean images (95 %)", "augmented images (95 %)"),
-        rows=tuple(Row(score.trial, score.label, shares=_shares(score)) for score in found.scores),
+        rows=tuple(
+            ExhibitRow(score.trial, score.label, shares=_shares(score)) for score in found.scores
+        ),
     )
 
 
@@ -140,5 +142,5 @@ LEAK = Guest(
         LeakedScore: dict.fromkeys(("clean", "clean_ci", "leaked", "leaked_ci"), SHARE),
         LeakDemo: {"rho": CORRELATION},
     },
-    shown=shown,
+    exhibit=exhibit_of,
 )

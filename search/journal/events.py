@@ -19,9 +19,8 @@ from search.guests.guest import Guest
 from search.guests.table import GUESTS
 from search.journal.journal_file import JOURNAL_FORMAT, JournalError
 
-LATEST = (
-    1e11  # seconds since 1970, in the year 5138: what is later is no time, and no duration either
-)
+# seconds since 1970, in the year 5138: what is later is no time, and no duration either
+LATEST = 1e11
 SEARCHED = ("augmentation", "model", "training")  # sections of an experiment file
 
 

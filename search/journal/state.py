@@ -60,9 +60,8 @@ class SearchState(Frozen):
     has_failed: bool = False
     tries: dict[int, int] = {}
     finished_at: float | None = None
-    is_shown: bool = (
-        False  # everything made from a finished search is there, in files and at MLflow
-    )
+    # everything made from a finished search is there, in files and at MLflow
+    is_shown: bool = False
     wall_seconds: float = 0.0
     phase_seconds: dict[str, float] = {}
 

@@ -11,7 +11,7 @@ from search.experiment.objectives import OBJECTIVES, SHOWN_ANYWAY, Unit
 from search.experiment.precisions import Part, Precision
 from search.experiment.settings import setting_key
 from search.experiment.trial import STREAMS, Probe, TrialRecord, fullest
-from search.guests.guest import Shown
+from search.guests.guest import Exhibit
 from search.guests.table import GUESTS
 from search.journal.events import Opened
 from search.journal.state import Cost, SearchState
@@ -42,10 +42,10 @@ class RecordView:
         return self.state.test
 
     @property
-    def guests(self) -> tuple[Shown, ...]:
+    def guests(self) -> tuple[Exhibit, ...]:
         """What demonstrations found, as it is shown."""
         found = self.state.guests
-        return tuple(GUESTS[name].shown(found[name]) for name in GUESTS if name in found)
+        return tuple(GUESTS[name].exhibit(found[name]) for name in GUESTS if name in found)
 
     @property
     def stopped(self) -> str | None:

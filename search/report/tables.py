@@ -8,7 +8,7 @@ from typing import Any
 
 from data.secrets import redacted
 from search.experiment.trial import Effect, Probe, TrialRecord
-from search.guests.guest import Row, Shown
+from search.guests.guest import Exhibit, ExhibitRow
 from search.report.claim_view import Judged, WholeSetting
 from search.report.strength_ranges import range_text
 from search.report.table_model import Cell, Column, Table
@@ -202,24 +202,24 @@ def safety_table(view: SearchView) -> Table:
     return table.less(lambda cell: cell.text in ("", "0.0 %"))
 
 
-def guest_sections(view: SearchView) -> list[tuple[Shown, Table]]:
+def guest_sections(view: SearchView) -> list[tuple[Exhibit, Table]]:
     """What demonstrations found, each with its table."""
-    return [(shown, guest_table(view, shown)) for shown in view.guests]
+    return [(each, guest_table(view, each)) for each in view.guests]
 
 
-def guest_table(view: SearchView, shown: Shown) -> Table:
+def guest_table(view: SearchView, exhibit: Exhibit) -> Table:
     """A row a setting, as the guest has them in order."""
 
-    def setting(row: Row) -> str:
+    def setting(row: ExhibitRow) -> str:
         record = view.record(row.trial)
         return name_text(record) if record else view.label(row.label)
 
     columns = [Column("setting", setting)]
-    columns += [_share_column(*each) for each in enumerate(shown.headings)]
-    return Table.of(shown.table, columns, shown.rows)
+    columns += [_share_column(*each) for each in enumerate(exhibit.headings)]
+    return Table.of(exhibit.table, columns, exhibit.rows)
 
 
-def _share_column(place: int, heading: str) -> Column[Row]:
+def _share_column(place: int, heading: str) -> Column[ExhibitRow]:
     return Column(heading, lambda row: percent_text(*row.shares[place]))
 
 

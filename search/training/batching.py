@@ -15,9 +15,8 @@ from search.experiment.seeds import derive_seed
 from search.training.losses import ClassWeight, class_weights
 from search.training.network_variables import Steps
 
-Inputs = Callable[
-    [int, np.ndarray, int], Iterator[np.ndarray]
-]  # epoch, rows, batch size -> batches in the rows' order
+# epoch, rows, batch size -> batches in the rows' order
+Inputs = Callable[[int, np.ndarray, int], Iterator[np.ndarray]]
 MIXING_STREAM = 0  # of a seed that is used for nothing else
 PART_BYTES = 16_000_000  # of inputs that are taken in one graph call; of mixed ones four times that
 
