@@ -21,11 +21,8 @@ from search.verification.retrained_answers import RetrainedPair, contradictions,
 
 DESIGNS = ((2, 1), (5, 2), (5, 3))
 POINTS = (1, 2, 3, 4, 5)
-BASELINE, BEST, THIRD = (
-    0,
-    1,
-    2,
-)  # trials of a bundle; the third is honest and trained again on request
+# trials of a bundle; the third is honest and trained again on request
+BASELINE, BEST, THIRD = (0, 1, 2)
 
 
 @dataclass(frozen=True)

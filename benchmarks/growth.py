@@ -111,9 +111,8 @@ def repeated(images: Path, count: int, folder: Path) -> Path:
         writer.writerow(("path", "label", "split"))
         for split, wanted in shares.items():
             files = sorted(path for path in (images / split).glob("*/*") if path.is_file())
-            order = np.random.default_rng(0).permutation(
-                len(files)
-            )  # so that a few rows hold every class
+            # so that a few rows hold every class
+            order = np.random.default_rng(0).permutation(len(files))
             for number in range(wanted):
                 name = files[order[number % len(files)]]
                 writer.writerow((name, name.parent.name, split))

@@ -80,9 +80,8 @@ def run_one_trial(task: Task, **changes: Any) -> TrialRun:
     from search.training.run_trial import run_trial
 
     config = task.experiment(**changes)
-    set_threads(
-        os.cpu_count() or 1, side_by_side=True
-    )  # as a worker does, before TensorFlow is loaded
+    # as a worker does, before TensorFlow is loaded
+    set_threads(os.cpu_count() or 1, side_by_side=True)
     with tempfile.TemporaryDirectory() as folder, watched_memory() as memory:
         resources = resources_of(config, Path(folder))
         specs = prepare(config, resources).specs

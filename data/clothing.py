@@ -172,9 +172,8 @@ def _extract(archive: Archive, packed: Path, target: Path) -> None:
                 path = target / _inside(member, archive)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 with opened.open(member) as source, path.open("xb") as file:
-                    shutil.copyfileobj(
-                        source, file, CHUNK_BYTES
-                    )  # never more than file_size: zipfile sees to it
+                    # never more than file_size: zipfile sees to it
+                    shutil.copyfileobj(source, file, CHUNK_BYTES)
     except (
         zipfile.BadZipFile,
         zlib.error,

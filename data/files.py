@@ -196,10 +196,8 @@ def flush_folder(folder: Path) -> None:
     try:
         os.fsync(descriptor)
     except OSError as error:
-        if error.errno not in (
-            errno.EINVAL,
-            errno.ENOTSUP,
-        ):  # some network file systems have no such call
+        # some network file systems have no such call
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
             raise
     finally:
         os.close(descriptor)
@@ -231,9 +229,8 @@ def sweep_leftovers(folder: Path, older_than_seconds: float, is_deep: bool = Tru
     for leftover in filter(
         is_leftover, list(folder.rglob(pattern) if is_deep else folder.glob(pattern))
     ):
-        with contextlib.suppress(
-            OSError
-        ):  # another process was sweeping too, or the cache is somebody else's
+        # another process was sweeping too, or the cache is somebody else's
+        with contextlib.suppress(OSError):
             if time.time() - leftover.stat().st_mtime >= older_than_seconds:
                 if leftover.is_dir():
                     shutil.rmtree(leftover)

@@ -91,12 +91,10 @@ class _Log:
     digests: bytearray = field(default_factory=bytearray)
     bad: list[tuple[int, str]] = field(default_factory=list)
     unread: list[int] = field(default_factory=list)  # of the bad ones
-    converted: dict[str, list[int]] = field(
-        default_factory=dict
-    )  # conversion to count and first positions
-    levels: dict[int, Level] = field(
-        default_factory=dict
-    )  # row to level, of more than 8 bits per channel
+    # conversion to count and first positions
+    converted: dict[str, list[int]] = field(default_factory=dict)
+    # row to level, of more than 8 bits per channel
+    levels: dict[int, Level] = field(default_factory=dict)
 
     def take(self, position: int, outcome: _Outcome) -> None:
         if outcome.pixels is None:

@@ -159,9 +159,8 @@ def folded(name: str) -> str:
     text = "".join(
         sign for sign in text if unicodedata.category(sign) not in ("Cf", "Cc") or sign.isspace()
     )
-    if (number := text.strip()).isascii() and _NUMBER.fullmatch(
-        number
-    ):  # before its sign goes, as a separator
+    # before its sign goes, as a separator
+    if (number := text.strip()).isascii() and _NUMBER.fullmatch(number):
         return f"{float(number):.15g}"
     text = unicodedata.normalize("NFC", re.sub(r"[\s_-]+", " ", text)).translate(_LOOKS)
     text = text.strip(" .,:;'\"`")

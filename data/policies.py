@@ -139,9 +139,8 @@ def _strengths(policy: str, size: int) -> Floats:
 
 
 def _path(numbers: list[float], size: int) -> Floats:
-    corner = np.array(
-        [[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]]
-    )  # Pillow measures from the first pixel's corner
+    # Pillow measures from the first pixel's corner
+    corner = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])
     total = np.eye(3)
     for position, strength in zip(numbers[::2], numbers[1::2], strict=True):
         matrix = OPERATIONS[int(position)].matrix

@@ -201,11 +201,8 @@ def secrets_of(uri: str) -> set[str]:
     if kind_of(uri) == "sqlite" and rest.startswith("/"):
         rest = f"?{sqlite_parts(uri)[1]}"
     credentials, _, rest = rest.rpartition("@")
-    found |= {
-        credentials,
-        *credentials.split(":", 1),
-        *re.split(r"[@:/?#\\]", credentials),
-    }  # a driver may cut elsewhere
+    # a driver may cut elsewhere
+    found |= {credentials, *credentials.split(":", 1), *re.split(r"[@:/?#\\]", credentials)}
     if no_port := _NO_PORT.match(rest):
         found.add(no_port.group()[no_port.end(1) + 1 :])
     rest, _, fragment = rest.partition("#")

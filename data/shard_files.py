@@ -21,10 +21,8 @@ NAME_FILES = ("label.labels.txt", "labels.txt", "classes.txt")
 SHARD = re.compile(r"\.tfr(ec(ord)?s?)?(?![a-z])|-\d{4,}-of-\d{4,}(?!\d)", re.IGNORECASE)
 # What stands beside shards: indexes of them, checksums, what is still being written.
 NO_SHARD = re.compile(r"\.(idx|index|json|txt|csv|md5|sha\d*|crc\d*|log|tmp|part)$", re.IGNORECASE)
-COMPRESSIONS = {
-    b"\x1f\x8b": "GZIP",
-    b"\x78": "ZLIB",
-}  # by a file's first bytes; an ordinary one may have them too
+# by a file's first bytes; an ordinary one may have them too
+COMPRESSIONS = {b"\x1f\x8b": "GZIP", b"\x78": "ZLIB"}
 
 
 @dataclass(frozen=True)

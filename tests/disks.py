@@ -46,9 +46,8 @@ def fill(folder: Path) -> Path:
 @contextmanager
 def forbidden_folder() -> Iterator[Path]:
     """A folder that this process may enter and read, not write."""
-    folder = Path(
-        tempfile.mkdtemp(prefix="forbidden-")
-    )  # pytest's own folders are closed to other users
+    # pytest's own folders are closed to other users
+    folder = Path(tempfile.mkdtemp(prefix="forbidden-"))
     folder.chmod(0o555)
     as_root = os.geteuid() == 0
     if as_root:

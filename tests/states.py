@@ -357,12 +357,13 @@ def with_claims(evidence: Evidence, claims: Claims) -> Evidence:
 
 
 CRITICAL = 2.9
+# values, which of them is judged, its effect
 ALONE: dict[str, tuple[tuple[Any, ...], int, float]] = {
     "rotation_range": ((0, 10, 20, 30, 40), 1, 0.006),
     "width_shift_range": ((0.0, 0.05, 0.1, 0.15, 0.2), 2, 0.003),
     "zoom_range": ((0.0, 0.1, 0.2, 0.3), 1, 0.001),
     "vertical_flip": ((False, True), 1, -0.023),
-}  # values, which of them is judged, its effect
+}
 
 
 def make_estimate(effect: float, half_width: float = 0.005) -> Estimate:

@@ -157,9 +157,8 @@ def test_pictures_are_those_of_apply_transform(
     )
     if fill_mode in ("constant", "wrap"):
         ignored = on_the_edge(settings, size, count)
-        assert (
-            ignored.mean() < 0.25
-        )  # whole-pixel shifts read the edge itself; the rest is compared
+        # whole-pixel shifts read the edge itself; the rest is compared
+        assert ignored.mean() < 0.25
         difference[ignored & (difference > 0.51)] = 0
     assert (difference.max(axis=(1, 2)) <= tolerance(SETTINGS[name], drawn, count)).all()
 

@@ -186,9 +186,8 @@ def test_a_strong_value_changes_pictures_and_never_their_shape(
     painted = augment(images, range(8), {record.name: strong(record)}, 1, 0)
     assert painted.shape == images.shape
     assert painted.dtype == np.uint8
-    assert (painted != images).any(
-        axis=(1, 2, 3)
-    ).mean() >= 0.25  # flips leave half, policies an identity in 14
+    # flips leave half, policies an identity in 14
+    assert (painted != images).any(axis=(1, 2, 3)).mean() >= 0.25
     np.testing.assert_array_equal(images, before)
 
 

@@ -65,9 +65,8 @@ def test_slurm_stops_it_before_the_limit_and_the_job_puts_itself_back(
     environment = {**os.environ, "PATH": paths, "SLURM_JOB_ID": "17"}
     job = subprocess.Popen(["bash", "job.sh"], cwd=place.folder, env=environment)
     assert wait_until(lambda: has_told(run_dir), 120)
-    os.killpg(
-        int((place.folder / "step").read_text()), signal.SIGTERM
-    )  # --signal=TERM@60: to the step
+    # --signal=TERM@60: to the step
+    os.killpg(int((place.folder / "step").read_text()), signal.SIGTERM)
     job.wait(timeout=20)
     assert (place.folder / "requeued").read_text() == "requeue 17\n"
     again = subprocess.run(["bash", "job.sh"], cwd=place.folder, env=environment, check=False)

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from states import make_record, make_state, with_evaluation
 
-from search.journal.state import SearchState, fullest
+from search.experiment.trial import fullest
+from search.journal.state import SearchState
 from search.report.figures import FIGURES
 from search.report.figures_trials import floor_rows
 from search.report.page import render_report

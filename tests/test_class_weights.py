@@ -1,12 +1,12 @@
 """`training.class_weight`: as Keras's `fit(class_weight=...)` has it, in heads and in networks."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 from sklearn.utils.class_weight import compute_class_weight
+from tiny_networks import HeldFeed
 
 from search.experiment.settings import ModelSettings, TrainingSettings
 from search.training.batching import NO_MIXING, Batching, Mixing
@@ -61,13 +61,8 @@ def test_a_stacked_head_learns_what_keras_fits_with_class_weight(kind: Any) -> N
 
 
 def _batching(**settings: Any) -> Batching:
-    pixels = np.zeros((IMAGES, 4, 4, 3), np.float32)
-
-    def inputs(epoch: int, rows: np.ndarray, size: int) -> Iterator[np.ndarray]:
-        return (pixels[rows[at : at + size]] for at in range(0, len(rows), size))
-
     return Batching(
-        inputs=inputs,
+        feed=HeldFeed(np.zeros((IMAGES, 4, 4, 3), np.float32)),
         labels=LABELS,
         positions=np.arange(IMAGES),
         num_classes=CLASSES,

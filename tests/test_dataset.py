@@ -219,9 +219,8 @@ def test_ten_thousand_classes_are_checked_fast(tmp_path: Path, cache: Path) -> N
     assert message.startswith(
         "2 problems with the dataset: (1) 20000 files cannot be used: 000.png (empty file"
     )
-    assert (
-        time.process_time() - start < 20
-    )  # of a processor, about 2 of them; what is quadratic takes minutes
+    # of a processor, about 2 of them; what is quadratic takes minutes
+    assert time.process_time() - start < 20
 
 
 def test_an_empty_class_is_refused(root: Path, cache: Path) -> None:

@@ -5,7 +5,7 @@ import os
 import threading
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import yaml
@@ -17,6 +17,7 @@ from search.driver.session import SessionOptions, run_search
 from search.experiment.trial import TrialRecord
 from search.features import store
 from search.features.feature_rows import make_room
+from search.report.terminal import Progress
 
 
 def _policy(views: Path, name: str, num_bytes: int, age: int) -> Path:
@@ -95,7 +96,7 @@ def test_a_full_disk_changes_no_number(
         config = parse_config(content, "test")
         deleted[0] = 0
         views = tmp_path / name / "run" / "views"
-        progress = Heard(partial(_append_bytes_below, views, most))
+        progress = cast(Progress, Heard(partial(_append_bytes_below, views, most)))
         result = run_search(config, tmp_path / name / "run", progress, SessionOptions(inline=True))
         most[0] = max(most)
         assert (deleted[0] > 0) is (name == "tight")

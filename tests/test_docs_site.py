@@ -59,9 +59,8 @@ def test_every_setting_and_choice_has_its_words_and_no_word_is_left_over() -> No
     from search.training.losses import LOSSES
 
     page = settings_page()
-    assert not re.findall(
-        r"^.*\|\s*\|$", page.replace("| default | |", ""), flags=re.M
-    )  # an empty last cell
+    # an empty last cell
+    assert not re.findall(r"^.*\|\s*\|$", page.replace("| default | |", ""), flags=re.M)
     assert [record for record in AUGMENTATIONS.values() if record.about not in page] == []
     summaries = {name: record.summary for name, record in ALGORITHMS.items()}
     summaries |= {name: record.summary for name, record in (ENGINES | LOSSES).items()}

@@ -225,9 +225,8 @@ def test_a_square_of_our_side_is_cut_out_of_every_picture(
 ) -> None:
     pictures = library({"cutout": 0.25})(np.repeat(LEVELS, 50, axis=0))
     cut = np.isclose(pictures, 127).all(axis=-1)
-    assert (
-        np.abs(cut.sum(axis=(1, 2)) - 64) <= 17
-    ).all()  # 8 x 8 pixels; Keras's edges fall between pixels
+    # 8 x 8 pixels; Keras's edges fall between pixels
+    assert (np.abs(cut.sum(axis=(1, 2)) - 64) <= 17).all()
     assert len(np.unique(cut.reshape(50, -1), axis=0)) > 10
 
 

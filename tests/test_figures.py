@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 import matplotlib
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from states import hostile, make_state, with_claims, with_many_trials, without_recommendation
 
 from search.evidence.answer import AugmentationClaims, StrengthRange
@@ -44,9 +45,13 @@ def finished() -> SearchState:
     return make_state()
 
 
-def axes_of(figure: Any) -> Any:
+def drawn(figure: Figure | None) -> Figure:
     assert figure is not None
-    return figure.axes
+    return figure
+
+
+def axes_of(figure: Figure | None) -> Any:
+    return drawn(figure).axes
 
 
 def texts_of(svg: bytes) -> list[str]:
@@ -84,8 +89,8 @@ def test_learning_curves_name_the_phases_of_a_trial(finished: SearchState) -> No
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_a_search_that_was_only_opened_has_none_but_the_time(name: str) -> None:
-    drawn = FIGURES[name].draw(SearchView(make_state("opened")), WIDE)
-    assert (drawn is not None) == (name == "time")
+    figure = FIGURES[name].draw(SearchView(make_state("opened")), WIDE)
+    assert (figure is not None) == (name == "time")
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -97,7 +102,7 @@ def test_every_figure_is_described_in_words_and_numbers(name: str, finished: Sea
 
 def test_hostile_names_become_text_of_a_valid_svg() -> None:
     with styled():
-        figure = FIGURES["confusion"].draw(SearchView(hostile()), WIDE)
+        figure = drawn(FIGURES["confusion"].draw(SearchView(hostile()), WIDE))
     texts = texts_of(to_svg(figure))
     assert any(text.startswith("<script>") for text in texts)
     assert "${7}" in texts  # not read as mathematics
@@ -106,14 +111,14 @@ def test_hostile_names_become_text_of_a_valid_svg() -> None:
 def test_the_same_figure_gives_the_same_bytes(finished: SearchState) -> None:
     def svg() -> bytes:
         with styled():
-            return to_svg(draw_forest(SearchView(finished), NARROW))
+            return to_svg(drawn(draw_forest(SearchView(finished), NARROW)))
 
     assert svg() == svg()
 
 
 def test_a_png_is_drawn_at_144_dots_an_inch(finished: SearchState) -> None:
     with styled():
-        content = to_png(draw_forest(SearchView(finished), WIDE))
+        content = to_png(drawn(draw_forest(SearchView(finished), WIDE)))
     assert content[:8] == b"\x89PNG\r\n\x1a\n"
     assert int.from_bytes(content[16:20], "big") == round(WIDE * 144)
 
@@ -121,7 +126,7 @@ def test_a_png_is_drawn_at_144_dots_an_inch(finished: SearchState) -> None:
 def test_drawing_leaves_matplotlib_as_it_was(finished: SearchState) -> None:
     before = dict(matplotlib.rcParams)
     with styled():
-        to_svg(FIGURES["time"].draw(SearchView(finished), NARROW))
+        to_svg(drawn(FIGURES["time"].draw(SearchView(finished), NARROW)))
     assert dict(matplotlib.rcParams) == before
 
 
@@ -139,14 +144,14 @@ def test_pyplot_and_its_global_figures_are_not_imported() -> None:
 
 def test_the_forest_writes_each_effect_with_its_interval(finished: SearchState) -> None:
     with styled():
-        texts = texts_of(to_svg(draw_forest(SearchView(finished), WIDE)))
+        texts = texts_of(to_svg(drawn(draw_forest(SearchView(finished), WIDE))))
     assert "+1.2 (0.7 to 1.7)" in texts
     assert "−2.3 (−2.8 to −1.8)" in texts
 
 
 def test_what_an_augmentation_adds_stands_below_it_and_says_in_which_setting() -> None:
     with styled():
-        texts = texts_of(to_svg(draw_forest(SearchView(without_recommendation()), WIDE)))
+        texts = texts_of(to_svg(drawn(draw_forest(SearchView(without_recommendation()), WIDE))))
     assert texts.count("beside the setting expected best") == 1  # once, beside its mark
     assert texts[texts.index("zoom_range") + 1] != "zoom_range"
 

@@ -216,9 +216,8 @@ def test_weights_put_into_a_fresh_backbone_are_those_of_the_network(tmp_path: Pa
     from search.training.run_trial import train_spec
 
     spec, resources = scratch_spec(tmp_path)
-    spec = spec.model_copy(
-        update={"probes": {"rotation_range": 20}}
-    )  # which asks for the weights to be kept
+    # which asks for the weights to be kept
+    spec = spec.model_copy(update={"probes": {"rotation_range": 20}})
     trained = train_spec(spec, resources)
     backbone = build_backbone("small-cnn", "random", 16)
     head = MODES["scratch"].put(backbone, spec.settings, trained.heads.weights[0])

@@ -115,9 +115,8 @@ def test_a_search_forged_throughout_is_caught_by_training_and_by_nothing_less(
     best, _ = claim_of(finished_run)
     forged = forged_throughout(finished_run, files_of(bundled), {best: all_right}, tmp_path)
     path = resealed(tmp_path / "x.zip", forged)
-    found = set(where(grade(path, Extent()))) - {
-        SHEET
-    }  # of what is recommended now; easily painted
+    # of what is recommended now; easily painted
+    found = set(where(grade(path, Extent()))) - {SHEET}
     trained_again = {f"trial {best}", f"trial {best}: score", f"trial {best}: metrics.accuracy"}
     assert trained_again <= found
     assert all(place.startswith(f"trial {best}: metrics.") for place in found - trained_again)
@@ -171,9 +170,8 @@ def test_a_forgery_from_another_machine_is_found_where_another_trial_repeats(
         "answers"
     )
     assert repeats in found.differences[0].what
-    assert (
-        "was handed in" in found.remarks[0]
-    )  # the claim, beside the effect of what was trained here
+    # the claim, beside the effect of what was trained here
+    assert "was handed in" in found.remarks[0]
 
 
 def test_a_forgery_is_found_though_no_trial_repeats(finished_run: Path, tmp_path: Path) -> None:

@@ -27,10 +27,8 @@ SMALL = World(num_images=800)
 )
 def test_one_point_is_found_wherever_the_other_trials_repeat(form: str) -> None:
     untrained, default, _ = shares(10, Grading((5, 2), SAME, world=SMALL), form, 1)
-    assert (untrained.count, default.count) == (
-        0,
-        10,
-    )  # nothing contradicts itself: only training tells
+    # nothing contradicts itself: only training tells
+    assert (untrained.count, default.count) == (0, 10)
 
 
 @pytest.mark.parametrize(
@@ -72,9 +70,8 @@ def answers(right: np.ndarray, log_prob: np.ndarray) -> Predictions:
 
 def test_a_class_must_be_able_to_have_its_log_probability() -> None:
     right = np.array([True, True, False, False, True])
-    log_prob = np.log(
-        [0.4, 0.2, 0.4, 0.6, 0.3]
-    )  # of 4 classes: 0.2 cannot be the largest, 0.6 cannot but be
+    # of 4 classes: 0.2 cannot be the largest, 0.6 cannot but be
+    log_prob = np.log([0.4, 0.2, 0.4, 0.6, 0.3])
     assert contradictions(answers(right, log_prob), np.ones(5, int), 4) == 2
 
 

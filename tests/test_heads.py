@@ -295,9 +295,8 @@ def test_without_signal_the_honest_score_is_chance_and_the_optimistic_one_above_
             )
     honest = np.mean([(scores.honest(h)[0] == labels[h]).mean() for h in range(num_heads)])
     optimistic = np.mean([(scores.optimistic(h)[0] == labels[h]).mean() for h in range(num_heads)])
-    assert abs(honest - 0.5) < 4 * 0.5 / np.sqrt(
-        num_heads * num_images
-    )  # fails by chance once in 16,000
+    # fails by chance once in 16,000
+    assert abs(honest - 0.5) < 4 * 0.5 / np.sqrt(num_heads * num_images)
     assert optimistic > 0.6
 
 

@@ -4,7 +4,7 @@ answered by stand-ins for training."""
 import multiprocessing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from stand_ins import answer
@@ -16,6 +16,7 @@ from search.execution.engines import ENGINES, EngineRecord
 from search.execution.local_engine import LocalEngine
 from search.execution.worker import private_mb
 from search.experiment.trial import TrialRecord
+from search.report.terminal import Progress
 
 pytestmark = [
     # MLflow's own call of SQLAlchemy, which is right until SQLAlchemy takes it away.
@@ -65,7 +66,7 @@ def test_two_hundred_trials_grow_the_parent_by_less_than_50_mb_and_leave_no_work
         "execution": {"cache_dir": str(tmp_path / "cache"), "workers": 2},
     }
     measured = Measured()
-    result = run_search(parse_config(config, "test"), tmp_path / "run", measured)
+    result = run_search(parse_config(config, "test"), tmp_path / "run", cast(Progress, measured))
     assert result.outcome == "finished"
     assert len(measured.mb) == TRIALS
     print(f"grew by {measured.mb[-1] - measured.mb[SETTLED]:.1f} MB")

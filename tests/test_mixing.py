@@ -30,9 +30,8 @@ def test_cutmix_takes_each_pixel_from_one_of_the_two_in_the_share_it_tells() -> 
     images, (mixed, share) = _images(), _mixed(Mixing(0.0, 1.0))
     own = (mixed == images).all(axis=-1)
     assert (own | (mixed == np.roll(images, 1, axis=0)).all(axis=-1)).all()
-    np.testing.assert_allclose(
-        own.mean(axis=(1, 2)), share, atol=0.02
-    )  # by chance two pixels are alike
+    # by chance two pixels are alike
+    np.testing.assert_allclose(own.mean(axis=(1, 2)), share, atol=0.02)
 
 
 def test_what_is_pasted_is_one_box() -> None:

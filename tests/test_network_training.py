@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from test_network import SHAPE, _body
+from tiny_networks import HeldFeed
 
 from search.training.batching import NO_MIXING, PART_BYTES, Batching, Mixing
 from search.training.cutting import cut
@@ -42,20 +43,8 @@ class _Lost(Network):
         return predicted, np.full_like(log_prob, np.nan)
 
 
-class _Feed:
-    """The same few images, as they are."""
-
-    def __init__(self) -> None:
-        self._images = np.random.default_rng(0).standard_normal((COUNT, 8, 8, 3)).astype(np.float32)
-
-    def open(self, epoch: int) -> None:
-        """It holds all of them."""
-
-    def batches(self, epoch: int, rows: np.ndarray, batch_size: int) -> Any:
-        return self.scored_batches(rows, batch_size)
-
-    def scored_batches(self, rows: np.ndarray, batch_size: int) -> Any:
-        return (self._images[rows[at : at + batch_size]] for at in range(0, len(rows), batch_size))
+def _feed() -> HeldFeed:
+    return HeldFeed(np.random.default_rng(0).standard_normal((COUNT, 8, 8, 3)).astype(np.float32))
 
 
 def _train(
@@ -77,13 +66,11 @@ def _train(
         "model.learning_rate",
         drawn_by="scratch",
     )
-    feed = _Feed()
-    batching = Batching(feed.batches, labels, np.arange(COUNT), 3, BATCH, 5)
+    batching = Batching(_feed(), labels, np.arange(COUNT), 3, BATCH, 5)
     heads = NetworkHeads(
         network,
         lambda head: network.start(initial_weights(SHAPE, 1), 5),
         batching,
-        feed,
         Schedule(rate, 1.0, epochs, weight_decay=0.0),
         plan,
     )
@@ -140,7 +127,7 @@ def test_no_image_is_alone_where_batch_norms_train(
     count: int, needs_company: bool, used: int, steps: int
 ) -> None:
     rows = np.arange(COUNT)
-    batching = Batching(_Feed().batches, rows % 3, rows, 3, BATCH, 5, needs_company=needs_company)
+    batching = Batching(_feed(), rows % 3, rows, 3, BATCH, 5, needs_company=needs_company)
     (epoch,) = batching.epoch(rows[:count], seed=1, epoch=0)
     assert len(epoch.labels) == used
     assert epoch.num_steps == batching.num_steps(count) == steps
@@ -149,7 +136,7 @@ def test_no_image_is_alone_where_batch_norms_train(
 @pytest.mark.parametrize("mixing", [NO_MIXING, Mixing(0.4, 0.0)])
 def test_an_epoch_in_parts_is_the_epoch(mixing: Mixing) -> None:
     rows = np.arange(COUNT)
-    batching = Batching(_Feed().batches, rows % 3, rows, 3, BATCH, 5, dropout=0.3, mixing=mixing)
+    batching = Batching(_feed(), rows % 3, rows, 3, BATCH, 5, dropout=0.3, mixing=mixing)
     whole, parted = (
         list(replace(batching, input_bytes=size).epoch(rows, seed=1, epoch=2))
         for size in (1, PART_BYTES // (2 * BATCH))
@@ -162,9 +149,7 @@ def test_an_epoch_in_parts_is_the_epoch(mixing: Mixing) -> None:
 
 def test_labels_are_smoothed_and_dropped_units_made_up_for() -> None:
     rows = np.arange(COUNT)
-    batching = Batching(
-        _Feed().batches, rows % 3, rows, 3, COUNT, 1000, dropout=0.25, label_smoothing=0.3
-    )
+    batching = Batching(_feed(), rows % 3, rows, 3, COUNT, 1000, dropout=0.25, label_smoothing=0.3)
     (batch,) = batching.epoch(rows, seed=1, epoch=0)
     np.testing.assert_allclose(
         np.sort(batch.targets, axis=1), np.tile([0.1, 0.1, 0.8], (COUNT, 1)), atol=1e-6

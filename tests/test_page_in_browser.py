@@ -152,9 +152,8 @@ def test_a_wide_screen_is_used(opened: Any) -> None:
 
 
 def test_printed_on_a4_no_table_is_cut_off(browser: Any, page_file: Path) -> None:
-    page = browser.new_page(
-        viewport={"width": 688, "height": 1000}
-    )  # A4 less 14 mm margins, at 96 to the inch
+    # A4 less 14 mm margins, at 96 to the inch
+    page = browser.new_page(viewport={"width": 688, "height": 1000})
     page.goto(page_file.as_uri())
     page.emulate_media(media="print")
     assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0

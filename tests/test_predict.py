@@ -70,9 +70,8 @@ def test_a_file_has_its_class_and_every_probability(run_dir: Path, photos: Path)
     answer = json.loads(result.stdout)
     assert answer["image"] == str(photos / "red.png")
     assert answer["class"] == "red"
-    odds = (
-        np.exp([0, 0, 10]) / np.exp([0, 0, 10]).sum()
-    )  # a red picture is 1 in one channel, times ten
+    # a red picture is 1 in one channel, times ten
+    odds = np.exp([0, 0, 10]) / np.exp([0, 0, 10]).sum()
     assert list(answer["probabilities"]) == CLASSES
     np.testing.assert_allclose(list(answer["probabilities"].values()), odds, atol=2e-6)
     assert answer["probability"] == answer["probabilities"]["red"]

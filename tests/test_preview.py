@@ -131,9 +131,8 @@ def test_a_preview_has_room_for_every_column(dataset: Dataset) -> None:
         "cutout": 0.3,
     }
     sheet = opened(preview_sheet(dataset, experiment(wide), num_rows=2, num_samples=2))
-    assert sheet.width == 2 * MARGIN + NAME_WIDTH + 9 * (
-        128 + GAP
-    )  # clean and four pairs; the rest below
+    # clean and four pairs; the rest below
+    assert sheet.width == 2 * MARGIN + NAME_WIDTH + 9 * (128 + GAP)
     assert sheet.height > 3 * 2 * 128
 
 

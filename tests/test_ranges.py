@@ -14,12 +14,13 @@ from run_search import app
 from search.commands.command_line import DIFFERENT
 from search.driver.event_checks import NEXT
 from search.driver.run_reading import read_journal
-from search.driver.session import WITH_LEAK
+from search.driver.session import PHASES
 from search.driver.shared_checks import RANGES
 from search.evidence.answer import Answer, Shortfall
-from search.evidence.findings import Evidence, LeakDemo, Score, TestResult
+from search.evidence.findings import Evidence, Score, TestResult
 from search.experiment.kinds import TRIAL_PHASES
 from search.experiment.trial import Curve, Effect, TrialResult
+from search.guests.table import GUESTS
 from search.journal.events import EVENTS, Told
 from search.journal.journal_file import Event, JournalError
 
@@ -119,7 +120,13 @@ def _parts(annotation: Any) -> list[Any]:
 
 
 def test_every_figure_that_a_search_journals_has_a_range_or_is_held_elsewhere() -> None:
-    held = set().union(*(_models(each, set()) for each in (Told, Evidence, TestResult, LeakDemo)))
+    journaled: tuple[type[BaseModel], ...] = (
+        Told,
+        Evidence,
+        TestResult,
+        *(guest.found for guest in GUESTS.values()),
+    )
+    held = set().union(*(_models(each, set()) for each in journaled))
     free = {
         f"{kind.__name__}.{name}"
         for kind in held
@@ -132,7 +139,7 @@ def test_every_figure_that_a_search_journals_has_a_range_or_is_held_elsewhere() 
 
 
 def test_phases_and_types_are_those_that_a_search_has() -> None:
-    assert tuple(phase.name for phase in WITH_LEAK) == TRIAL_PHASES
+    assert (*(phase.name for phase in PHASES), *GUESTS) == TRIAL_PHASES
     assert NEXT.keys() - {""} == EVENTS.keys()
 
 

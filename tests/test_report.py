@@ -23,9 +23,9 @@ from states import (
     without_recommendation,
 )
 
-from search.evidence.findings import LeakDemo, LeakedScore
 from search.experiment.controls import CONTROLS
 from search.experiment.trial import Probe
+from search.guests.leak import LeakDemo, LeakedScore
 from search.journal.state import SearchState
 from search.report import trial_tables
 from search.report.contact_sheet import WINNER_SHEET
@@ -277,7 +277,8 @@ def test_the_demonstrated_leak_stands_in_a_section_of_its_own() -> None:
             leaked_ci=(0.88, 0.92),
         ),
     )
-    text = read(make_state().model_copy(update={"leak": LeakDemo(scores=scores, rho=0.25)})).text
+    found = {"leak": LeakDemo(scores=scores, rho=0.25)}
+    text = read(make_state().model_copy(update={"guests": found})).text
     assert "What augmented validation would have shown" in text
     assert "96.4 % (95.0 to 97.0) 90.0 % (88.0 to 92.0)" in text
     assert "The rank correlation of the two is 0.25." in text

@@ -179,9 +179,8 @@ def test_the_model_is_tried_on_pictures_painted_with_the_experiments_options(
     wanted = {"rotation_range": 45, "fill_mode": "constant", "cval": 200}
     probes = probe_extremes(dataset, answer, np.arange(5), [fold], wanted)
     assert [probe.augmentation for probe in probes] == ["rotation_range"] * 2
-    assert all(
-        (pictures[:, 0, 0] == 200).all() for pictures in seen[1:]
-    )  # the first are the clean ones
+    # the first are the clean ones
+    assert all((pictures[:, 0, 0] == 200).all() for pictures in seen[1:])
 
 
 def test_the_model_is_tried_in_the_same_order_however_the_settings_are_kept(

@@ -13,7 +13,9 @@ from small_search import after, sit, small_config, table_of
 from data.augmentations import is_option
 from data.errors import UserError
 from search.driver.session import SearchResult, run_search
+from search.guests.leak import LeakDemo
 from search.journal.journal_file import JournalError
+from search.verification.verify import verify
 
 
 @pytest.fixture(scope="module")
@@ -203,12 +205,14 @@ def test_the_leak_demo_scores_the_same_trials_on_augmented_images_and_changes_no
 ) -> None:
     run_dir = tmp_path / "run"
     shutil.copytree(finished.run_dir, run_dir)
-    shown = sit(small_config(cache), run_dir, demo_leak=True)
-    assert shown.state.leak is not None
-    by_trial = {row.trial: row for row in shown.state.leak.scores}
+    shown = sit(small_config(cache), run_dir, guests=("leak",))
+    found = shown.state.guests["leak"]
+    assert isinstance(found, LeakDemo)
+    by_trial = {row.trial: row for row in found.scores}
     assert by_trial[0].leaked == by_trial[0].clean  # nothing to leak without augmentation
     assert any(row.leaked != row.clean for row in by_trial.values())
     assert table_of(run_dir) == table_of(finished.run_dir)
+    assert verify(run_dir).same
 
 
 def test_the_baseline_is_tried_at_each_extreme_of_each_searched_augmentation(

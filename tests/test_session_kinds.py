@@ -102,9 +102,8 @@ def test_a_password_in_the_tracking_address_reaches_no_file(cache: Path, tmp_pat
         "evaluation": {"folds": 1, "seeds": 1, "confirm": None, "test": False},
     }
     result = sit(small_config(cache, **changes), tmp_path / "run")
-    assert (
-        result.outcome == "finished"
-    )  # nothing answers at that address; the search goes on all the same
+    # nothing answers at that address; the search goes on all the same
+    assert result.outcome == "finished"
     files = [path for path in result.run_dir.rglob("*") if path.is_file()]
     assert not [path.name for path in files if secret.encode() in path.read_bytes()]
     assert secret not in str(result.tracking)

@@ -10,13 +10,14 @@ import pytest
 from data.augmentations import active
 from data.errors import UserError
 from search.driver.experiment_file import parse_config
-from search.driver.leak import leaked_spec
-from search.driver.session import WITH_LEAK
+from search.driver.session import PHASES
 from search.driver.specs import Epochs, SpecFactory, controls_of
 from search.experiment.controls import CONTROL_NAMES, CONTROLS, NONE
 from search.experiment.kinds import KINDS, Kind
 from search.experiment.precisions import PRECISIONS
 from search.experiment.trial import TrialSpec
+from search.guests.leak import leaked_spec
+from search.guests.table import GUESTS
 
 EXPERIMENT: dict[str, Any] = {
     "name": "seeds",
@@ -25,11 +26,8 @@ EXPERIMENT: dict[str, Any] = {
     "augmentation": {"rotation_range": {"min": 0, "max": 30}},
     "evaluation": {"folds": 3, "seeds": 3, "confirm": {"top": 2, "seeds": 4}},
 }
-TOGETHER = [
-    {"control", "trial", "leak"},
-    {"confirm", "ablation"},
-    {"test"},
-]  # compared in pairs, so drawn alike
+# compared in pairs, so drawn alike
+TOGETHER = [{"control", "trial", "leak"}, {"confirm", "ablation"}, {"test"}]
 
 
 def specs() -> dict[str, TrialSpec]:
@@ -59,7 +57,7 @@ def test_every_kind_of_trial_has_a_stream() -> None:
 def test_a_kind_of_trial_says_its_phase_and_has_words(kind: Kind) -> None:
     record = KINDS[kind]
     assert record.name == kind
-    assert record.phase in {phase.name for phase in WITH_LEAK}
+    assert record.phase in {*(phase.name for phase in PHASES), *GUESTS}
     assert record.about[0].isupper()
     assert not record.about.endswith(".")
     assert record.several

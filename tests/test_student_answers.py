@@ -83,9 +83,8 @@ def test_a_heading_may_end_in_a_colon() -> None:
 
 
 def test_a_bundle_holds_the_answers_and_verify_counts_them(copied: Path, tmp_path: Path) -> None:
-    (tmp_path / "mine.txt").write_bytes(
-        b"\xef\xbb\xbf" + TWO.replace(b"\n", b"\r\n")
-    )  # an editor's
+    # an editor's
+    (tmp_path / "mine.txt").write_bytes(b"\xef\xbb\xbf" + TWO.replace(b"\n", b"\r\n"))
     arguments = ["bundle", str(copied), "--student", "Ann", "--out", str(tmp_path / "ann.zip")]
     made = CliRunner().invoke(app, [*arguments, "--answers", str(tmp_path / "mine.txt")])
     assert made.exit_code == DONE

@@ -106,9 +106,8 @@ def test_the_bar_moves_within_a_trial_with_its_epochs(monkeypatch: pytest.Monkey
             for asked in ASKED[:2]:
                 progress.trial_started(asked)
             progress.trial_epoch(ASKED[0], EpochReport(6, 12, 0.4, 0.9, 0.5, 0.8))
-            progress.trial_epoch(
-                ASKED[1], EpochReport(3, 12, 0.4, 0.9, 0.5, 0.8)
-            )  # it is not due next
+            # it is not due next
+            progress.trial_epoch(ASKED[1], EpochReport(3, 12, 0.4, 0.9, 0.5, 0.8))
             progress.message("here")
     assert "50 %" not in written(plain)
     assert "epoch 6/12" in written(to)

@@ -117,9 +117,10 @@ def test_the_figures_and_the_page_show_among_the_artifacts(seen):
 
 def test_a_trial_shows_its_curves_and_its_contact_sheet(seen):
     page = seen.open(f"{seen.trial}/model-metrics")
+    # of a drawn chart
     legend = page.get_by_text(
         "#3 rotation_range 15, width_shift_range 0.1, zoom_range 0.1 (accuracy)"
-    )  # of a drawn chart
+    )
     legend.wait_for()
     assert legend.is_visible()
     page.get_by_role("tab", name="Artifacts").click()

@@ -157,9 +157,8 @@ def test_a_trial_followed_through_an_outage_has_every_epoch_once(mlflow_server, 
     hear(4, 5)
     with relay(port, mlflow_server.port):
         wait_until(lambda: not tracker.status.reason)
-        wait_until(
-            lambda: len(runs_of(mlflow_server, "live")[1]) == 9
-        )  # the running trial's own run among them
+        # the running trial's own run among them
+        wait_until(lambda: len(runs_of(mlflow_server, "live")[1]) == 9)
         hear(6, 9)
         tracker.trial_told(state.records[8])
         tracker.submit(state)

@@ -98,7 +98,7 @@ def luck_picture(num_images: int = 341, num_trials: int = 30) -> bytes:
     with styled():
         figure = new_figure(7.2, 2.6)
         axes = figure.add_subplot()
-        axes.hist(gain, bins=np.arange(0, 6.01, 0.25), color=BLUE)
+        axes.hist(gain, bins=[step / 4 for step in range(25)], color=BLUE)
         axes.set_ylim(0, 1.2 * axes.get_ylim()[1])
         axes.axvline(gain.mean(), color=INK, linewidth=1.2)
         axes.annotate(

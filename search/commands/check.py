@@ -78,9 +78,8 @@ class SearchPlan(Frozen):
     rates: dict[Precision, float]
     seconds: float
     num_combinations: int | None
-    detectable_effect: (
-        float | None
-    )  # None: no effect that is possible, or not known before a first run
+    # None: no effect that is possible, or not known before a first run
+    detectable_effect: float | None
     found: str
     advice: str
     network: NetworkCost | None = None

@@ -36,7 +36,7 @@ def run_experiment(
         config = load_config(experiment, overrides)
         if code_changed and not config.code.files:
             cli.say("note: --code-changed is not needed: the experiment names no code of your own")
-        options = SessionOptions(fresh, inline, demo_leak, stop, code_changed)
+        options = SessionOptions(fresh, inline, ("leak",) * demo_leak, stop, code_changed)
         progress = Progress()
         try:
             found = run_search(config, run_dir or Path("runs") / config.name, progress, options)

@@ -63,9 +63,8 @@ def what_differs(arguments: Arguments, settings: Arguments) -> list[str]:
 
 
 def _exchanged(settings: Arguments) -> list[str]:
-    width, height = (
-        repr(settings.get(name)) for name in FRACTIONS
-    )  # 2 px and 2.0 px are two things
+    # 2 px and 2.0 px are two things
+    width, height = (repr(settings.get(name)) for name in FRACTIONS)
     if width == height:
         return []
     return [
@@ -176,12 +175,8 @@ DIFFERENCES: dict[str, Callable[[str, Arguments], str]] = {
     "cval": _fill_value,
     "validation_split": _validation,
 }
-SAME = (
-    "zoom_range",
-    "fill_mode",
-    "horizontal_flip",
-    "vertical_flip",
-)  # mean here what they mean there
+# mean here what they mean there
+SAME = ("zoom_range", "fill_mode", "horizontal_flip", "vertical_flip")
 
 
 CALLED = "ImageDataGenerator"

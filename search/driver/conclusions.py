@@ -2,7 +2,7 @@
 phase, for the journal. The statistics are `evaluation`, `floor` and `claims`; here the right trials
 are put into them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any, Literal
@@ -18,7 +18,7 @@ from search.evidence.evaluation import effects_by_class
 from search.evidence.findings import Evidence, RungCorrelation, Score, TestResult
 from search.evidence.floor import NullFloor, null_floor
 from search.evidence.looks import with_settled
-from search.evidence.scores import confusion_matrix, wilson_interval
+from search.evidence.scores import confusion_matrix, rank_agreement, wilson_interval
 from search.experiment.beside import beside_of
 from search.experiment.controls import NONE
 from search.experiment.objectives import OBJECTIVES
@@ -26,8 +26,6 @@ from search.experiment.seeds import derive_seed
 from search.experiment.settings import setting_key
 from search.experiment.trial import Effect, TrialRecord
 from search.training.modes import budget_of, mode_of
-
-FEWEST = 3  # settings below which a rank correlation says nothing
 
 
 def after_search(context: Context, known: Knowledge) -> Evidence:
@@ -211,13 +209,3 @@ def _correlation(
     if rho is None:
         return None
     return RungCorrelation(from_views=low, to_views=high, rho=rho, num_trials=len(both))
-
-
-def rank_agreement(first: Sequence[float], second: Sequence[float]) -> float | None:
-    """Spearman's rank correlation; None for fewer than three pairs, or where all scores on a side
-    tie."""
-    from scipy.stats import spearmanr
-
-    if len(first) < FEWEST or len(set(first)) == 1 or len(set(second)) == 1:
-        return None
-    return float(spearmanr(first, second).statistic)

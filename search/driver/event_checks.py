@@ -12,7 +12,7 @@ from data.errors import UserError
 from data.messages import escaped
 from search.driver.search_checks import (
     check_evidence,
-    check_leak,
+    check_guest,
     check_opened,
     check_resumed,
     check_test,
@@ -21,15 +21,17 @@ from search.driver.shared_checks import SearchSoFar, need
 from search.driver.trial_checks import check_asked, check_retried, check_told
 from search.experiment.kinds import KINDS, TRIAL_PHASES
 from search.experiment.trial import TrialRecord
+from search.guests.table import GUESTS
 from search.journal.journal_file import Event, JournalError
 from search.journal.state import place_of
 
 PREPARE = "prepare"
-PHASE_OF_EVENT = {"cut": "search", "test": "test", "leak": "leak"}
+PHASE_OF_EVENT = {"cut": "search", "test": "test", **{name: name for name in GUESTS}}
 WITH_EVIDENCE = ("search", "confirm")
 CLOSING = ("stopped", "resumed")  # resumed: the sitting before was killed
 CLOSING_OR_PHASE = ("phase", *CLOSING)
-UNDER_WAY = ("asked", "told", "cut", "evidence", "test", "leak", "phase", *CLOSING)
+CONCLUDING = ("evidence", "test", *GUESTS)
+UNDER_WAY = ("asked", "told", "cut", *CONCLUDING, "phase", *CLOSING)
 # What may come after each type; the first event has nothing before it.
 NEXT: dict[str, tuple[str, ...]] = {
     "": ("opened",),
@@ -41,7 +43,7 @@ NEXT: dict[str, tuple[str, ...]] = {
     "cut": UNDER_WAY,
     "evidence": UNDER_WAY,
     "test": CLOSING_OR_PHASE,
-    "leak": CLOSING_OR_PHASE,
+    **dict.fromkeys(GUESTS, CLOSING_OR_PHASE),
     "phase": ("finished", *UNDER_WAY),
     "stopped": ("resumed",),
     "finished": ("shown", "resumed"),
@@ -53,7 +55,7 @@ _CHECKS: dict[str, Callable[[SearchSoFar, Event], None]] = {
     "told": check_told,
     "evidence": check_evidence,
     "test": check_test,
-    "leak": check_leak,
+    **dict.fromkeys(GUESTS, check_guest),
     "resumed": check_resumed,
     "retried": check_retried,
 }
@@ -91,7 +93,7 @@ def _check_repeats(events: Sequence[Event]) -> None:
     is_over = False
     for event in events:
         kind = event["type"]
-        if kind in ("evidence", "test", "leak"):
+        if kind in CONCLUDING:
             said = json.dumps(event["evidence"], sort_keys=True) if kind == "evidence" else kind
             if said in concluded:
                 raise JournalError(f"{place_of(event)}: it was concluded before")

@@ -139,15 +139,13 @@ class Knowledge:
     """What the phases so far hand to the next: numbers of their trials, and what was concluded.
 
     controls, confirmation: empty before their phase; trial 0 is always no augmentation. trials: of
-    the search phase, as told. finals: of the test phase, by label. leaked: source trial -> the
-    same, scored on augmented images.
+    the search phase, as told. finals: of the test phase, by label.
     """
 
     controls: Controls = Controls({None: {NONE: 0}})
     trials: tuple[int, ...] = ()
     confirmation: Confirmation = Confirmation(0, {}, {})
     finals: dict[str, int] = field(default_factory=dict)
-    leaked: dict[int, int] = field(default_factory=dict)
     evidence: Evidence = field(default_factory=Evidence)
 
     def told(self, label: str) -> tuple[int | None, ...]:

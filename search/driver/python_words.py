@@ -17,7 +17,7 @@ PYTHON_WORDS = {
     "--fresh": "options=SessionOptions(fresh=True)",
     "--code-changed": "options=SessionOptions(code_changed=True)",
     "--inline": "options=SessionOptions(inline=True)",
-    "--demo-leak": "options=SessionOptions(demo_leak=True)",
+    "--demo-leak": "options=SessionOptions(guests=('leak',))",
     "--set": "overrides",
 }
 _OPTIONS = re.compile(rf"({'|'.join(PYTHON_WORDS)})(?![\w-])")

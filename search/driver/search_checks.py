@@ -1,5 +1,5 @@
 """Whether what a journal says of the whole search is its own: what it was opened with, what a later
-sitting changed, and what was concluded (evidence, test, leak), which is of its own trials,
+sitting changed, and what was concluded (evidence, test, by guests), which is of its own trials,
 augmentations and classes, and follows from itself. Raises UserError where not."""
 
 import json
@@ -25,11 +25,12 @@ from search.driver.shared_checks import (
 )
 from search.driver.trial_checks import spelled
 from search.evidence.answer import AugmentationClaims, Claims, WholeClaim, answer_of
-from search.evidence.findings import Evidence, LeakDemo, TestResult
+from search.evidence.findings import Evidence, TestResult
 from search.experiment.beside import beside_of
 from search.experiment.config import ExperimentConfig, by_place, may_change
 from search.experiment.config_changes import changed, differences
 from search.experiment.precisions import PRECISIONS
+from search.guests.table import GUESTS
 from search.journal.events import LATEST, Opened, Resumed
 from search.journal.journal_file import Event
 from search.journal.state import replay
@@ -230,8 +231,9 @@ def check_test(so_far: SearchSoFar, event: Event) -> None:
     )
 
 
-def check_leak(so_far: SearchSoFar, event: Event) -> None:
-    found = LeakDemo.model_validate(event["leak"])
+def check_guest(so_far: SearchSoFar, event: Event) -> None:
+    guest = GUESTS[event["type"]]
+    found = guest.found.model_validate(event[guest.name])
     check_ranges(found)
-    for score in found.scores:
-        so_far.need_trial(score.trial)
+    for row in guest.exhibit(found).rows:
+        so_far.need_trial(row.trial)

@@ -14,7 +14,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from data.files import make_folder, named_path, sweep_leftovers
 from data.own_code import Code, given
@@ -24,7 +24,6 @@ from search.driver.code_files import code_of
 from search.driver.conclusions import after_confirmation, after_search, after_test
 from search.driver.confirmation import run_confirmation
 from search.driver.experiment_file import ExperimentLike, load_config
-from search.driver.leak import after_leak, run_leak
 from search.driver.ledger import Ledger, Listener, OnTold, Stopped, Surroundings
 from search.driver.opening import check_resumable, continued, open_search
 from search.driver.phases import Context, run_controls, run_test
@@ -33,7 +32,7 @@ from search.driver.prepare import Prepared, require_runnable, resources_of
 from search.driver.publishing import Publisher, Showing
 from search.driver.retries import lost_answers
 from search.driver.search_phase import run_trials
-from search.driver.sitting import SearchPhase, SittingOutcome, ended, run_phases
+from search.driver.sitting import SearchPhase, SittingOutcome, ended, phase_of, run_phases
 from search.driver.winner import build_winner, stored_winner
 from search.driver.workload import Deadline, out_of_time, workload
 from search.execution.engine import Engine, EngineOptions
@@ -41,6 +40,7 @@ from search.execution.engines import ENGINES
 from search.experiment.answers import Truth
 from search.experiment.config import ExperimentConfig
 from search.experiment.trial import Resources
+from search.guests.table import GUESTS
 from search.journal.clearing import empty_run_dir, need_own_or_new, sweep_made
 from search.journal.lock import RunLock
 from search.journal.run_dir import JOURNAL
@@ -65,7 +65,6 @@ PHASES = (
     ),
     SearchPhase("test", run_test, "test", after_test, lambda p: p.is_tested),
 )
-WITH_LEAK = (*PHASES, SearchPhase("leak", run_leak, "leak", after_leak))  # a guest, for the course
 
 
 @dataclass(frozen=True)
@@ -83,13 +82,12 @@ class SearchResult:
 @dataclass(frozen=True)
 class SessionOptions:
     """fresh: start anew in a directory that holds another search. inline: run trials in this
-    process. demo_leak: then score the trials once more on augmented images, a mistake to learn
-    from. stop: set to stop. code_changed: go on although own code was edited since the search
-    began."""
+    process. guests: names of demonstrations that follow the search. stop: set to stop.
+    code_changed: go on although own code was edited since the search began."""
 
     fresh: bool = False
     inline: bool = False
-    demo_leak: bool = False
+    guests: tuple[str, ...] = ()
     stop: threading.Event | None = None
     code_changed: bool = False
 
@@ -97,7 +95,7 @@ class SessionOptions:
 def run_search(
     experiment: ExperimentLike,
     run_dir: str | Path | None = None,
-    progress: Any = None,
+    progress: "Progress | None" = None,
     options: SessionOptions | None = None,
 ) -> SearchResult:
     """Runs or resumes the search of an experiment (as `load_config` takes it) in `run_dir`, by
@@ -143,6 +141,8 @@ def _check_arguments(progress: object, options: object) -> None:
         )
     if not (options is None or isinstance(options, SessionOptions)):
         raise TypeError(f"options received {options!r}; allowed: None or a SessionOptions")
+    if options is not None and not GUESTS.keys() >= {*options.guests}:
+        raise TypeError(f"guests received {options.guests!r}; allowed: {', '.join(GUESTS)}")
 
 
 def unwatched() -> "Progress":
@@ -182,10 +182,10 @@ class _Sitting:
 
 
 def _has_more_to_do(sitting: _Sitting) -> bool:
-    """Whether a finished search is asked for the leak too, or has lost answers to train again."""
+    """Whether a finished search is asked for a guest too, or has lost answers to train again."""
     state = sitting.log.state
-    lacks_leak = sitting.options.demo_leak and state.leak is None
-    return lacks_leak or bool(lost_answers(state.records, sitting.run_dir))
+    lacks_guest = not state.guests.keys() >= {*sitting.options.guests}
+    return lacks_guest or bool(lost_answers(state.records, sitting.run_dir))
 
 
 def _show_finished(sitting: _Sitting) -> SearchResult:
@@ -246,7 +246,7 @@ def _search(sitting: _Sitting, engine: Engine, publisher: Publisher) -> None:
     ledger = Ledger(log, engine, sitting.run_dir, truth, config.seed, around)
     looks = log.state.opened.earlier_looks if log.state.opened else 0
     context = Context(prepared, ledger, partial(out_of_time, log, deadline), looks)
-    phases = WITH_LEAK if sitting.options.demo_leak else PHASES
+    phases = (*PHASES, *(phase_of(GUESTS[name]) for name in sitting.options.guests))
     run_phases(phases, context, log, sitting.progress, showing.now)
 
     if sitting.stop.is_set():
@@ -264,7 +264,7 @@ def _listeners(sitting: _Sitting, prepared: Prepared, publisher: Publisher) -> l
         CheckpointSweeper(resources),
         OnTold(lambda record: say(line) if (line := cut_at_first(record)) else None),
     ]
-    if not sitting.options.demo_leak:  # which wants the same views once more
+    if not sitting.options.guests:  # which may want the same views once more
         heard.append(ViewSweeper(resources))
     if publisher.tracker is not None:
         publisher.tracker.submit(sitting.log.state)

@@ -14,11 +14,12 @@ from data.augmentations import AUGMENTATIONS
 from data.errors import UserError
 from data.messages import escaped
 from search.evidence.answer import Claims, Estimate
-from search.evidence.findings import LeakDemo, LeakedScore, RungCorrelation, Score, TakenLook
+from search.evidence.findings import RungCorrelation, Score, TakenLook
 from search.experiment.config import ExperimentConfig
 from search.experiment.objectives import OBJECTIVES
 from search.experiment.space import Space
 from search.experiment.trial import Curve, Effect, Probe, TrialRecord, TrialResult, TrialTiming
+from search.guests.table import GUESTS
 from search.journal.events import LATEST, Opened
 from search.training.modes import mode_of
 
@@ -48,9 +49,8 @@ RANGES: Mapping[type[BaseModel], Mapping[str, tuple[float, float]]] = {
         **dict.fromkeys(("from_views", "to_views", "num_trials"), (1, MOST_SCORED)),
     },
     Score: {"accuracy_ci": SHARE},
-    LeakedScore: dict.fromkeys(("clean", "clean_ci", "leaked", "leaked_ci"), SHARE),
-    LeakDemo: {"rho": CORRELATION},
     TakenLook: {"level": SHARE, "after": AMOUNT},
+    **{kind: ranges for guest in GUESTS.values() for kind, ranges in guest.ranges.items()},
 }
 
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from data.files import StorageError
 from data.messages import escaped, first_of
@@ -17,9 +17,11 @@ from search.driver.looking import looks_declared
 from search.driver.phases import Context, Knowledge, SearchFailed
 from search.driver.prepare import Prepared
 from search.driver.retries import way_on
-from search.evidence.findings import Evidence, LeakDemo, TestResult
+from search.evidence.findings import Evidence
 from search.execution.engine import Engine
 from search.execution.failures import in_a_line
+from search.experiment.settings import Frozen
+from search.guests.guest import Guest
 from search.journal.events import WayOn
 from search.journal.journal_file import JournalError
 from search.journal.lock import LockedError
@@ -40,10 +42,15 @@ class SearchPhase:
 
     name: str
     run: Callable[[Context, Knowledge], Knowledge]
-    event: Literal["evidence", "test", "leak"] | None = None
-    conclude: Callable[[Context, Knowledge], Evidence | TestResult | LeakDemo] | None = None
+    event: str | None = None
+    conclude: Callable[[Context, Knowledge], Frozen] | None = None
     is_due: Callable[[Prepared], bool] = lambda prepared: True
     num_trials: Callable[[Prepared], int | None] = lambda prepared: None
+
+
+def phase_of(guest: Guest[Any]) -> SearchPhase:
+    """A guest's, which hands on nothing."""
+    return SearchPhase(guest.name, lambda context, known: known, guest.name, guest.conclude)
 
 
 def run_phases(

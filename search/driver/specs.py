@@ -4,7 +4,7 @@ controls are.
 Three parts of a search have folds, head seeds and views of their own, derived from the experiment's
 seed (`kinds`): what picks settings, what confirms them, and what the sealed test set scores.
 Inside a part trials share them, because they are compared in pairs: controls with trials (and with
-what `--demo-leak` scores again), ablations with the confirmation.
+what a guest scores again), ablations with the confirmation.
 """
 
 from collections.abc import Mapping

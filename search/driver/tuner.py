@@ -19,9 +19,8 @@ from search.driver.live_model import LiveModel
 from search.driver.python_words import refuse_tuner_arguments, told_in_python
 from search.driver.session import SearchResult, SessionOptions, run_search
 from search.experiment.config import ExperimentConfig
-from search.experiment.trial import TrialRecord
+from search.experiment.trial import TrialRecord, fullest
 from search.features.devices import import_tensorflow_quietly
-from search.journal.state import fullest
 from search.training.modes import OF_OWN_MODELS
 from search.training.own_model import hypermodel_of
 
@@ -32,6 +31,9 @@ _LOG = logging.getLogger(__name__)
 if TYPE_CHECKING:
     import keras
     import keras_tuner
+    from keras_tuner.engine.trial import Trial
+
+    from search.report.terminal import Progress
 
 
 @lru_cache(maxsize=1)
@@ -99,7 +101,7 @@ class TunerCalls:
         self,
         *fit_arguments: Any,
         callbacks: Sequence[Any] = (),
-        progress: Any = None,
+        progress: "Progress | None" = None,
         options: SessionOptions | None = None,
         **fit_options: Any,
     ) -> SearchResult:
@@ -200,7 +202,7 @@ class TunerCalls:
         self.oracle.trials[trial.trial_id] = trial
         self._records[trial.trial_id] = record
 
-    def load_model(self, trial: Any) -> "keras.Model":
+    def load_model(self, trial: "Trial") -> "keras.Model":
         """A trial's setting trained on train + validation for as long as its heads took on
         average."""
         from search.driver.winner import train_model

@@ -52,29 +52,8 @@ class TestResult(Frozen):
     none: Score
     chosen: Score | None
     effect: Effect | None
-    confusion: tuple[
-        tuple[int, ...], ...
-    ]  # images; rows: true class, columns: class given; by the model kept
-
-
-class LeakedScore(Frozen):
-    """A setting scored as it should be, on clean images, and as the mistake scores it, on augmented
-    ones. Accuracies."""
-
-    trial: int
-    label: str
-    clean: float
-    clean_ci: tuple[float, float]
-    leaked: float
-    leaked_ci: tuple[float, float]
-
-
-class LeakDemo(Frozen):
-    """What augmenting the validation images does to a ranking. rho: Spearman's correlation of the
-    two rankings; None where it is not defined. Best first by the clean score."""
-
-    scores: tuple[LeakedScore, ...]
-    rho: float | None
+    # images; rows: true class, columns: class given; by the model kept
+    confusion: tuple[tuple[int, ...], ...]
 
 
 class TakenLook(Frozen):
@@ -95,29 +74,22 @@ class TakenLook(Frozen):
 
 
 class Evidence(Frozen):
-    """All a search can say. Fields are filled as its phases end.
+    """All a search can say. Fields are filled as its phases end."""
 
-    null_floor: what the best of the trials would show if none differed from no augmentation (95th
-    percentile) in objective units; null_floor_mean: the same, on average. None where the search
-    phase has not ended.
-    claims: of every training so far. is_final: whether those are all, so that nothing of them
-    changes any more; answer: once they are. trained: number of the confirming trial of each label
-    of a whole setting, of "NAME alone" and of "without NAME". sources: of each label, the trial of
-    the search that it repeats, where there is one. by_class: of the setting used, else of the best
-    one confirmed. optimism: mean over trials of the optimistic score less the honest one. looks:
-    all that were planned, where any were, the last one at the end.
-    """
-
+    # What the best of the trials would show if none differed from no augmentation (95th
+    # percentile), in objective units; None where the search phase has not ended.
     null_floor: float | None = None
-    null_floor_mean: float | None = None
+    null_floor_mean: float | None = None  # the same, on average
     best_trial: int | None = None
     best_is_below_floor: bool | None = None
-    claims: Claims | None = None
-    answer: Answer | None = None
-    is_final: bool = False
+    claims: Claims | None = None  # of every training so far
+    answer: Answer | None = None  # once those are all
+    is_final: bool = False  # whether they are, so that nothing of them changes any more
+    # Number of the confirming trial of each label of a whole setting, of "NAME alone" and of
+    # "without NAME".
     trained: dict[str, int] = {}
-    sources: dict[str, int] = {}
-    by_class: dict[str, Effect] = {}
+    sources: dict[str, int] = {}  # of each label, the trial of the search that it repeats, if any
+    by_class: dict[str, Effect] = {}  # of the setting used, else of the best one confirmed
     rung_correlations: tuple[RungCorrelation, ...] = ()
-    optimism: float | None = None
-    looks: tuple[TakenLook, ...] = ()
+    optimism: float | None = None  # mean over trials of the optimistic score less the honest one
+    looks: tuple[TakenLook, ...] = ()  # all that were planned, if any, the last one at the end

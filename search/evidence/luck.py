@@ -73,9 +73,8 @@ def luck_of(stages: list[str], reduced: list[Reduced], assumed: float) -> Luck:
     head's mean beyond its row and its column is its own luck, and noise of its images."""
     count = len(reduced)
     own, noise, df, wild = np.zeros(count), np.zeros(count), np.zeros(count), np.zeros(count, bool)
-    per_head = np.array(
-        [float((each.weights**2).sum()) / len(each.heads) for each in reduced]
-    )  # a score's share of one head's variance
+    # a score's share of one head's variance
+    per_head = np.array([float((each.weights**2).sum()) / len(each.heads) for each in reduced])
     for stage in sorted(set(stages)):
         rows = np.array([index for index, each in enumerate(stages) if each == stage])
         if len(rows) > 1:

@@ -1,11 +1,15 @@
-"""Plain figures of one set of predictions that the page shows: a confusion matrix, an interval of
-one accuracy."""
+"""Plain figures that the page shows: a confusion matrix, an interval of one accuracy, how far two
+rankings agree."""
+
+from collections.abc import Sequence
 
 import numpy as np
-from scipy.stats import norm
+from scipy.stats import norm, spearmanr
 
 from data.groups import effective_size
 from search.experiment.answers import Predictions
+
+FEWEST = 3  # settings below which a rank correlation says nothing
 
 
 def confusion_matrix(
@@ -50,6 +54,13 @@ def wilson_interval(accuracy: float, num_images: float, level: float = 0.95) -> 
         * np.sqrt(accuracy * (1 - accuracy) / num_images + z**2 / (4 * num_images**2))
     )
     low, high = float(centre - half), float(centre + half)
-    return max(0.0, min(low, accuracy)), min(
-        1.0, max(high, accuracy)
-    )  # rounding leads a hair beyond
+    # rounding leads a hair beyond
+    return max(0.0, min(low, accuracy)), min(1.0, max(high, accuracy))
+
+
+def rank_agreement(first: Sequence[float], second: Sequence[float]) -> float | None:
+    """Spearman's rank correlation; None for fewer than three pairs, or where all scores on a side
+    tie."""
+    if len(first) < FEWEST or len(set(first)) == 1 or len(set(second)) == 1:
+        return None
+    return float(spearmanr(first, second).statistic)

@@ -48,10 +48,8 @@ def connect(address: str) -> ClusterConnection:
         raise _no_cluster(address, str(error).strip().splitlines()[0][:200]) from error
     finally:
         if threading.current_thread() is threading.main_thread():
-            for (
-                number,
-                handler,
-            ) in stops.items():  # Ray puts its own in their place, which exits at once
+            # Ray puts its own in their place, which exits at once
+            for number, handler in stops.items():
                 signal.signal(number, handler)
     return ClusterConnection(ray, is_own=True)
 
@@ -120,9 +118,8 @@ class Mail:
 
     def take(self) -> None:
         """Hands on what has been said since the last call."""
-        with contextlib.suppress(
-            self._ray.exceptions.RayError
-        ):  # where its process died, it is restarted
+        # where its process died, it is restarted
+        with contextlib.suppress(self._ray.exceptions.RayError):
             for key, item in self._ray.get(self.box.take.remote()):
                 if isinstance(item, Begun):
                     self.begun[key] += 1

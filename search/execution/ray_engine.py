@@ -28,7 +28,7 @@ from search.training.progress import OnEpoch
 
 # attempts by Ray beyond `retries`: it counts a lost node like a crash of the trial itself
 NODE_LOSSES = 3
-TRIALS_A_PROCESS = 200  # then Ray starts a fresh one: libraries leak
+TRIALS_A_PROCESS = 200  # then Ray starts a fresh one: libraries keep memory
 LISTEN_SECONDS = 1.0
 CLEAN_SECONDS = 10.0
 

@@ -161,9 +161,8 @@ class ReportWriter:
 
     def __call__(self, report: EpochReport) -> None:
         self._waiting += json.dumps(asdict(report)).encode() + b"\n"
-        with suppress(
-            BlockingIOError, BrokenPipeError
-        ):  # full; or the parent is gone, and this process soon
+        # full; or the parent is gone, and this process soon
+        with suppress(BlockingIOError, BrokenPipeError):
             self._waiting = self._waiting[os.write(self._file, self._waiting) :]
 
 

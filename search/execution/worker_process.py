@@ -192,7 +192,7 @@ class WorkerProcess:
 
     @property
     def is_spent(self) -> bool:
-        """Whether it should be replaced before the next trial: libraries leak, and memory is
+        """Whether it should be replaced before the next trial: libraries keep memory, and it is
         shared."""
         return self._trials >= MAX_TRIALS_A_WORKER or self._last_mb - self._first_mb > MAX_GROWTH_MB
 

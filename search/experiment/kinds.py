@@ -5,7 +5,8 @@ from typing import Literal
 
 from search.experiment.precisions import Part
 
-Kind = Literal["control", "trial", "confirm", "ablation", "test", "leak"]
+GuestName = Literal["leak"]  # of `guests.table`
+Kind = Literal["control", "trial", "confirm", "ablation", "test", GuestName]
 
 
 @dataclass(frozen=True)

@@ -55,33 +55,28 @@ class Unit:
 
 @dataclass(frozen=True)
 class ObjectiveRecord:
-    """One objective, as experiment files name it.
-
-    parts: float64 [..., n], more being better. ValueError where answers allow none. score: the mean
-    part of the images in a mask bool [n], before any is doubted: answers may hold NaN. flip:
-    float64 [n], by how much an image's part changes where its answer does (about, in a figure that
-    is no mean); zeros where every answer moves a little. direction: of the figure as it is
-    reported, where parts always say that more is better. best: what no reported figure exceeds.
-    bounds: of a difference. words: its name in a sentence. needs_all: whether the probabilities of
-    all classes are kept for it. of_class: the objective by which one class's own images are told
-    apart, where this one needs several. doubt: as `flip`, of the least change there is, where no
-    answer is right or wrong. always: every journal has the figure; those of
-    earlier versions lack what came later.
-    """
+    """One objective, as experiment files name it."""
 
     name: str
+    # float64 [..., n], more being better. ValueError where answers allow none.
     parts: Callable[[ImageAnswers], np.ndarray]
+    # The mean part of the images in a mask bool [n], before any is doubted: answers may hold NaN.
     score: Callable[[ImageAnswers, np.ndarray], float]
+    # float64 [n], by how much an image's part changes where its answer does (about, in a figure
+    # that is no mean); zeros where every answer moves a little.
     flip: Callable[[np.ndarray], np.ndarray]
+    # Of the figure as it is reported; parts always say that more is better.
     direction: Literal["max", "min"]
-    best: float
-    bounds: tuple[float, float]
+    best: float  # what no reported figure exceeds
+    bounds: tuple[float, float]  # of a difference
     unit: Unit
-    words: str
-    needs_all: bool = False
+    words: str  # its name in a sentence
+    needs_all: bool = False  # whether the probabilities of all classes are kept for it
+    # The objective by which one class's own images are told apart, where this one needs several.
     of_class: str | None = None
+    # As `flip`, of the least change there is, where no answer is right or wrong.
     doubt: Callable[[np.ndarray], np.ndarray] | None = None
-    always: bool = False
+    always: bool = False  # every journal has the figure; those of earlier versions lack later ones
 
     def changes(self, true: np.ndarray) -> np.ndarray:
         """float64 [n]: by how much an image's part changes where it is answered otherwise."""

@@ -25,7 +25,7 @@ from pydantic_core import CoreSchema, core_schema
 from data.augmentation_record import Augmentation
 from data.augmentations import AUGMENTATIONS
 from data.messages import did_you_mean, literal
-from data.value_forms import Choice, Flag, NumberPair, Value
+from data.value_forms import Choice, Flag, NumberPair, Value, ValueForm
 from search.experiment.complaints import number_hint
 from search.experiment.dimensions import Choices, Range, parse_dimension, searched_schemas
 from search.experiment.settings import (
@@ -156,7 +156,7 @@ class _ValueOf:
         return parsed
 
 
-def _hint(form: Any, value: object) -> str:
+def _hint(form: ValueForm, value: object) -> str:
     """How a value of that form is written, or searched."""
     if isinstance(form, Flag):
         return "; [false, true] searches both"

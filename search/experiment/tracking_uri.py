@@ -204,9 +204,8 @@ def _check_host(uri: str, needs_host: bool) -> None:
         raise UserError(f"{shown_uri(uri)!r} names no host; write {scheme}://HOST:5000")
 
 
-_HOST = re.compile(
-    r"[a-z0-9-]+(\.[a-z0-9-]+)+([/?#]|$)", re.IGNORECASE
-)  # or a folder; say the former
+# or a folder; say the former
+_HOST = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+([/?#]|$)", re.IGNORECASE)
 
 
 def _mistake(uri: str, kind: str, rest: str) -> tuple[str, str]:

@@ -6,6 +6,7 @@ caches). `TrialResult` and `Predictions` are what training gives back, `Effect` 
 makes of them, `TrialRecord` the row a search keeps.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -15,7 +16,7 @@ from pydantic import Field
 from data.own_code import Code
 from data.settings import DatasetConfig
 from search.experiment.answers import Predictions
-from search.experiment.kinds import Kind
+from search.experiment.kinds import GuestName, Kind
 from search.experiment.objectives import Objective
 from search.experiment.precisions import Precision
 from search.experiment.settings import Frozen, Settings, content_hash
@@ -52,8 +53,8 @@ class TrialSpec(Frozen):
 
     precision, feature_dtype: what a frozen backbone computes in, and what its features are kept in.
     probes: augmentations (name -> strongest value) at whose extremes the trained heads are tried on
-    held-out images, and the options that those act with. demo: a mistake that is made on purpose,
-    to be shown; None in every trial of a search.
+    held-out images, and the options that those act with. demo: the guest whose trial it is; None in
+    every trial of a search.
     """
 
     kind: Kind
@@ -65,7 +66,7 @@ class TrialSpec(Frozen):
     precision: Precision = "float32"
     feature_dtype: FeatureDtype = "float32"
     probes: dict[str, Any] = {}
-    demo: Literal["leak"] | None = None
+    demo: GuestName | None = None
 
     @property
     def key(self) -> str:
@@ -166,39 +167,32 @@ class LostNetwork(Frozen):
 
 
 class TrialResult(Frozen):
-    """What one trial measured.
-
-    metrics: of out-of-fold predictions whose epoch was chosen on other images than those scored
-    (honest); a mean over seeds. optimistic_metrics: the same where each head's best epoch was
-    chosen on the very images scored, as scripts report it. best_epochs: an epoch (from 1, counted
-    on over the phases) a head, folds fastest. head_best_epochs: of a trial in two phases, the same
-    of the first. lost: networks that did not train; beside those that were cut, fewer than half.
-    num_independent: where images come in groups, how many without would tell the accuracy as well.
-    validation_hash: of the clean
-    validation pixels, before and after. path: how images came to what trains, where there was a
-    choice. may_pass: of a failed trial: memory, time, a file or a machine failed it, and it may
-    succeed once that is mended. warnings: of what changed no number (a damaged checkpoint, too
-    little memory), a line each.
-    """
+    """What one trial measured."""
 
     status: Status
     score: float | None = None
+    # Of out-of-fold predictions whose epoch was chosen on other images than those scored (honest);
+    # a mean over seeds.
     metrics: dict[str, float] = {}
+    # The same where each head's best epoch was chosen on the very images scored, as scripts do.
     optimistic_metrics: dict[str, float] = {}
+    # An epoch (from 1, counted on over the phases) a head, folds fastest.
     best_epochs: tuple[int, ...] = ()
-    head_best_epochs: tuple[int, ...] = ()
+    head_best_epochs: tuple[int, ...] = ()  # of a trial in two phases, the same of the first
     num_heads: int = 0
     heads_cut_by_max_epochs: int = 0
-    lost: tuple[LostNetwork, ...] = ()
+    lost: tuple[LostNetwork, ...] = ()  # networks that did not train, fewer than half
+    # Where images come in groups, how many without would tell the accuracy as well.
     num_independent: float | None = None
     curve: Curve | None = None
     timing: TrialTiming | None = None
-    validation_hash: tuple[str, str] | None = None
+    validation_hash: tuple[str, str] | None = None  # of the clean pixels, before and after
     feature_engine: str | None = None
-    path: str | None = None
+    path: str | None = None  # how images came to what trains, where there was a choice
     precision: Precision | None = None
     probes: tuple[Probe, ...] = ()
     error: str | None = None
+    # Memory, time, a file or a machine failed it, and it may succeed once that is mended.
     may_pass: bool = False
     warnings: tuple[str, ...] = ()
     traceback: str | None = None
@@ -221,9 +215,8 @@ class TrialRecord(Frozen):
     trial: int
     kind: Kind
     label: str
-    settings: dict[
-        str, Any
-    ]  # every searched or active setting under its own name, for people, CSV and MLflow
+    # every searched or active setting under its own name, for people, CSV and MLflow
+    settings: dict[str, Any]
     spec: TrialSpec
     rung: int | None = None
     duplicate_of: int | None = None
@@ -244,6 +237,14 @@ class TrialRecord(Frozen):
         """What was trained for this trial: None where it repeats another, whose answer it has and
         which cost it nothing."""
         return None if self.duplicate_of is not None else self.result
+
+
+def fullest(records: Iterable[TrialRecord]) -> tuple[TrialRecord, ...]:
+    """Those of the highest rung that holds a completed one: scores can be compared within a rung
+    only. All, where there are no rungs."""
+    every = tuple(records)
+    top = max((record.rung or 0 for record in every if record.status == "completed"), default=0)
+    return tuple(record for record in every if (record.rung or 0) == top)
 
 
 @dataclass(frozen=True)

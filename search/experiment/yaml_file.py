@@ -20,12 +20,10 @@ MAX_BYTES = 1_000_000
 _FLOAT = "tag:yaml.org,2002:float"
 _INT = "tag:yaml.org,2002:int"
 _TIMESTAMP = "tag:yaml.org,2002:timestamp"
-_EXPONENT = re.compile(
-    r"[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+"
-)  # 1e-3: a number in YAML 1.2, text in PyYAML's 1.1
-_ANOTHER_BASE = re.compile(
-    r"[-+]?0[\d_]+|[-+]?[\d_]+(:[\d_]+)+(\.[\d_]*)?"
-)  # 010 would be 8, and 1:30 be 90
+# 1e-3: a number in YAML 1.2, text in PyYAML's 1.1
+_EXPONENT = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+")
+# 010 would be 8, and 1:30 be 90
+_ANOTHER_BASE = re.compile(r"[-+]?0[\d_]+|[-+]?[\d_]+(:[\d_]+)+(\.[\d_]*)?")
 
 
 class _Dumper(yaml.SafeDumper):

@@ -88,9 +88,8 @@ class FeatureStore:
         self._num_painters = max(1, resources.num_threads // 2)
         self._budget = None if resources.disk_gb is None else resources.disk_gb * 1e9
         self._clean: FeatureRows | None = None  # as found: its cost is said once
-        self._checked: dict[
-            Path, int
-        ] = {}  # files whose checksum was right, and when they were written
+        # files whose checksum was right, and when they were written
+        self._checked: dict[Path, int] = {}
 
     def clean(self) -> FeatureRows:
         """[n, d], or what else the extractor gives: every image of the dataset as it is, test

@@ -8,22 +8,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, create_model, model_validator
 
 from data.augmentations import AUGMENTATIONS
 from data.dataset_notes import DataNotes
-from search.evidence.findings import Evidence, LeakDemo, TestResult
+from search.evidence.findings import Evidence, TestResult
 from search.experiment.config import ExperimentConfig, config_of_json
 from search.experiment.config_changes import changed
 from search.experiment.settings import Frozen
 from search.experiment.trial import Effect, TrialRecord, TrialResult
+from search.guests.guest import Guest
+from search.guests.table import GUESTS
 from search.journal.journal_file import JOURNAL_FORMAT, JournalError
 
 # after a search could not go on: mend what failed it, change how it is run, or begin anew
 WayOn = Literal["mend", "change", "anew"]
-LATEST = (
-    1e11  # seconds since 1970, in the year 5138: what is later is no time, and no duration either
-)
+# seconds since 1970, in the year 5138: what is later is no time, and no duration either
+LATEST = 1e11
 SEARCHED = ("augmentation", "model", "training")  # sections of an experiment file
 
 
@@ -91,7 +92,9 @@ class Draft:
     and what holds of it.
     """
 
-    fields: dict[str, Any] = field(default_factory=lambda: {"phase_seconds": {}, "tries": {}})
+    fields: dict[str, Any] = field(
+        default_factory=lambda: {name: {} for name in ("phase_seconds", "tries", "guests")}
+    )
     records: dict[int, TrialRecord] = field(default_factory=dict)
     withdrawn: dict[int, TrialRecord] = field(default_factory=dict)
     concluded: list[tuple[str, Frozen]] = field(default_factory=list)
@@ -166,11 +169,17 @@ class TestEvent(Payload):
         draft.conclude("test", self.test)
 
 
-class LeakEvent(Payload):
-    leak: LeakDemo
+def _event_of(guest: Guest[Any]) -> type[Payload]:
+    """What a guest's phase concludes, in a field of the guest's name."""
 
-    def fold(self, draft: Draft) -> None:
-        draft.conclude("leak", self.leak)
+    class GuestEvent(Payload):
+        def fold(self, draft: Draft) -> None:
+            found = getattr(self, guest.name)
+            draft.fields["guests"][guest.name] = found
+            draft.concluded.append((guest.name, found))
+
+    field: dict[str, Any] = {guest.name: (guest.found, ...)}
+    return create_model(guest.name, __base__=GuestEvent, **field)
 
 
 class PhaseEnded(Payload):
@@ -269,7 +278,7 @@ EVENTS: dict[str, type[Payload]] = {
     "told": Told,
     "evidence": EvidenceEvent,
     "test": TestEvent,
-    "leak": LeakEvent,
+    **{name: _event_of(guest) for name, guest in GUESTS.items()},
     "phase": PhaseEnded,
     "cut": OutOfTime,
     "stopped": StoppedEvent,

@@ -94,9 +94,8 @@ def parse(content: bytes, path: Path) -> Contents:
     event = _decode(rest, len(events))
     if event is None:
         return Contents(tuple(events), _torn(path, len(lines) + 1), sound_bytes)
-    return Contents(
-        (*events, event), None, len(content)
-    )  # whole but for its newline: an editor took that
+    # whole but for its newline: an editor took that
+    return Contents((*events, event), None, len(content))
 
 
 def is_begun(beginning: bytes | None) -> bool:
@@ -204,9 +203,8 @@ class Journal:
 
     def _take_back(self) -> None:
         """Removes what a failed write left."""
-        with contextlib.suppress(
-            OSError
-        ):  # a torn line remains then, and the next opening drops it
+        # a torn line remains then, and the next opening drops it
+        with contextlib.suppress(OSError):
             os.ftruncate(self._descriptor, self._size)
             os.fsync(self._descriptor)
 

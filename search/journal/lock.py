@@ -175,9 +175,8 @@ class RunLock:
 
     def _beat(self) -> None:
         while not self._released.wait(self._heartbeat_seconds):
-            with contextlib.suppress(
-                OSError
-            ):  # a store that is cut off for a while comes back, or verify() tells
+            # a store that is cut off for a while comes back, or verify() tells
+            with contextlib.suppress(OSError):
                 if self._fault() is None:
                     os.utime(self._descriptor)
 

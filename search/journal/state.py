@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from data.messages import escaped
-from search.evidence.findings import Evidence, LeakDemo, TestResult
+from search.evidence.findings import Evidence, TestResult
 from search.experiment.settings import Frozen
 from search.experiment.trial import Probe, TrialRecord
 from search.journal.events import EVENTS, Draft, Opened, Payload, WayOn
@@ -55,16 +55,15 @@ class SearchState(Frozen):
     records: tuple[TrialRecord, ...] = ()
     evidence: Evidence | None = None
     test: TestResult | None = None
-    leak: LeakDemo | None = None
+    guests: dict[str, Frozen] = {}  # what demonstrations found, by their names
     cut_after: int | None = None  # trials asked for when the time ran out
     stopped: str | None = None
     has_failed: bool = False
     way_on: WayOn = "mend"
     tries: dict[int, int] = {}
     finished_at: float | None = None
-    is_shown: bool = (
-        False  # everything made from a finished search is there, in files and at MLflow
-    )
+    # everything made from a finished search is there, in files and at MLflow
+    is_shown: bool = False
     wall_seconds: float = 0.0
     phase_seconds: dict[str, float] = {}
 
@@ -93,14 +92,6 @@ class SearchState(Frozen):
         return next(
             (r for r in self.records if r.kind == kind and not r.spec.settings.augmentation), None
         )
-
-
-def fullest(records: Iterable[TrialRecord]) -> tuple[TrialRecord, ...]:
-    """Those of the highest rung that holds a completed one: scores can be compared within a rung
-    only. All, where there are no rungs."""
-    every = tuple(records)
-    top = max((record.rung or 0 for record in every if record.status == "completed"), default=0)
-    return tuple(record for record in every if (record.rung or 0) == top)
 
 
 class Replay:
@@ -142,13 +133,13 @@ class Replay:
     def state(self) -> SearchState:
         """As it is now, whatever is folded later."""
         fields, records = self._draft.fields, self._draft.records
-        copies = {name: dict(fields[name]) for name in ("phase_seconds", "tries")}
+        copies = {name: dict(fields[name]) for name in ("phase_seconds", "tries", "guests")}
         return SearchState.model_construct(
             records=tuple(records[n] for n in sorted(records)), **{**fields, **copies}
         )
 
     def holds(self, kind: str, value: Frozen) -> bool:
-        """Whether a phase has concluded just this. The test set and the leak have one answer."""
+        """Whether a phase has concluded just this. All but evidence is concluded once."""
         held = [each for of_kind, each in self._draft.concluded if of_kind == kind]
         if kind != "evidence":
             return bool(held)

@@ -14,7 +14,7 @@ from search.report.contact_sheet import WINNER_SHEET
 from search.report.dashboard import read_dashboard
 from search.report.sentences import way_on_text
 from search.report.table_model import Table
-from search.report.tables import leak_table, verdict_table
+from search.report.tables import guest_sections, verdict_table
 from search.report.terminal import is_plain, print_line
 from search.report.terminal_width import IN_FIGURES, IN_NAMES, IN_WORDS, NEVER, fitted
 from search.report.view import SearchView
@@ -58,23 +58,16 @@ def print_closing(result: "SearchResult", console: "Console") -> None:
         if doubtful:
             print_line(console, f"{DOUBTFUL} in doubt, as said above")
         print_line(console, "")
-    _print_leak(view, console)
+    for shown, table in guest_sections(view):
+        print_line(console, shown.before)
+        _print_table(table, console)
+        if shown.after is not None:
+            print_line(console, shown.after)
+        print_line(console, "")
     places = _places(result, view)
     width = max((len(name) for name, _ in places), default=0)
     for name, place in places:
         print_line(console, f"{name:<{width}}  {place}", is_copied=True)
-
-
-def _print_leak(view: SearchView, console: "Console") -> None:
-    if view.leak is None:
-        return
-    print_line(
-        console, "The same settings scored on clean images, and by mistake on augmented ones:"
-    )
-    _print_table(leak_table(view), console)
-    if view.leak.rho is not None:
-        print_line(console, f"Rank correlation of the two columns: {view.leak.rho:.2f}")
-    print_line(console, "")
 
 
 def _print_table(table: Table, console: "Console", doubtful: Collection[str] = frozenset()) -> None:

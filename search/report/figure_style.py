@@ -8,14 +8,16 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 BLUE, RED, GREY, INK, PALE = "#0072B2", "#C44E00", "#5F6B76", "#1F2933", "#D9DEE3"
 ORANGE, GREEN, PURPLE = "#E69F00", "#00805C", "#A3527D"
-WIDE, NARROW = (
-    8.25,
-    3.6,
-)  # inches; at 96 to the inch a column on a desk (792 pixels), a telephone's (346)
+# inches; at 96 to the inch a column on a desk (792 pixels), a telephone's (346)
+WIDE, NARROW = (8.25, 3.6)
 DOTS_PER_INCH = 144  # of a PNG
 BODY = 9.5  # points, 12.7 pixels at the size shown
 
@@ -75,7 +77,7 @@ def styled() -> Iterator[None]:
         yield
 
 
-def new_figure(width: float, height: float) -> Any:
+def new_figure(width: float, height: float) -> "Figure":
     """A figure of so many inches on Agg, outside pyplot and its global state."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -85,17 +87,19 @@ def new_figure(width: float, height: float) -> Any:
     return figure
 
 
-def settled(figure: Any) -> Any:
+def settled(figure: "Figure") -> "Figure":
     """The figure with its layout worked out and fixed, so that saving it twice does not work it out
     four times.
     """
     with styled():
-        figure.get_layout_engine().execute(figure)
+        engine = figure.get_layout_engine()
+        if engine is not None:
+            engine.execute(figure)
     figure.set_layout_engine(None)
     return figure
 
 
-def to_svg(figure: Any) -> bytes:
+def to_svg(figure: "Figure") -> bytes:
     buffer = io.BytesIO()
     with styled():
         figure.savefig(
@@ -104,7 +108,7 @@ def to_svg(figure: Any) -> bytes:
     return buffer.getvalue()
 
 
-def to_png(figure: Any) -> bytes:
+def to_png(figure: "Figure") -> bytes:
     buffer = io.BytesIO()
     with styled():
         figure.savefig(
@@ -120,7 +124,7 @@ def thinned(items: Sequence[Any], limit: int) -> list[Any]:
     return [items[round(place * (len(items) - 1) / (limit - 1))] for place in range(limit)]
 
 
-def draw_rows(axes: Any, rows: Sequence[Row], *, labels: bool = True) -> None:
+def draw_rows(axes: "Axes", rows: Sequence[Row], *, labels: bool = True) -> None:
     """Values with their intervals, the first row on top, and a line at zero."""
     axes.axvline(0, color=GREY, linewidth=1.0, zorder=1)
     for place, row in enumerate(rows):

@@ -5,7 +5,7 @@ all look in `figure_style`.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from search.report.figure_style import NARROW, WIDE, settled, styled, to_png, to_svg
 from search.report.figures_effects import classes_text, draw_classes, draw_forest, forest_text
@@ -26,6 +26,9 @@ from search.report.figures_trials import (
 )
 from search.report.view import SearchView
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 
 @dataclass(frozen=True)
 class FigureKind:
@@ -35,7 +38,7 @@ class FigureKind:
     describe(view): what the figure shows, in words and numbers, for people who do not see it.
     """
 
-    draw: Callable[[SearchView, float], Any | None]
+    draw: Callable[[SearchView, float], "Figure | None"]
     describe: Callable[[SearchView], str]
 
 

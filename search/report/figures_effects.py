@@ -3,12 +3,16 @@ takes the view and a width in inches and gives a Matplotlib figure, or None wher
 to draw; beside each stands its text for ears.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from search.experiment.objectives import Unit
 from search.report.figure_style import BLUE, GREY, RED, Row, draw_rows, is_narrow, new_figure
 from search.report.view import SearchView
 from search.report.wording import effect_text, estimate_text, interval_text, shortened
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 VERDICT_MARKS = {
     "HELPS": (BLUE, "^"),
@@ -19,7 +23,7 @@ VERDICT_MARKS = {
 MOST_CLASS_ROWS = 40
 
 
-def draw_forest(view: SearchView, width: float) -> Any | None:
+def draw_forest(view: SearchView, width: float) -> "Figure | None":
     """One row per augmentation, on top the whole setting where it is another; the figures stand
     beside (wide) or below (narrow) the names.
     """
@@ -47,7 +51,7 @@ def draw_forest(view: SearchView, width: float) -> Any | None:
     return figure
 
 
-def _explain_hollow(figure: Any, words: str) -> None:
+def _explain_hollow(figure: "Figure", words: str) -> None:
     """Once, since each hollow mark stands below the augmentation that it is of."""
     from matplotlib.lines import Line2D
 
@@ -101,7 +105,7 @@ def scaled(row: Row, unit: Unit) -> Row:
     return Row(**{**vars(row), **values})
 
 
-def label_effects(axes: Any, unit: Unit, narrow: bool) -> None:
+def label_effects(axes: "Axes", unit: Unit, narrow: bool) -> None:
     axes.set_xlabel(
         f"{unit.name} of {unit.of}"
         if narrow
@@ -109,7 +113,7 @@ def label_effects(axes: Any, unit: Unit, narrow: bool) -> None:
     )
 
 
-def draw_classes(view: SearchView, width: float) -> Any | None:
+def draw_classes(view: SearchView, width: float) -> "Figure | None":
     """The recommended (or best) policy's effect on each class, those who gain on top."""
     effects, unit = view.evidence.by_class, view.class_unit
     if not effects:

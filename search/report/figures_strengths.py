@@ -2,13 +2,19 @@
 with the simultaneous band, alone and beside the recommended setting."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from search.evidence.answer import AugmentationClaims, CurvePoint
 from search.experiment.objectives import Unit
 from search.report.figure_style import BLUE, GREEN, GREY, INK, PALE, is_narrow, new_figure
 from search.report.view import SearchView
 from search.report.wording import estimate_text, shortened, strength_text, value_text
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+LineStyle = str | tuple[int, tuple[int, int]]  # as Matplotlib has it
 
 FEWEST_FOR_A_LINE = 3  # no line goes through two strengths: they are choices
 APART = 0.16  # what intervals of one choice stand apart
@@ -21,7 +27,7 @@ def drawn_claims(view: SearchView) -> list[AugmentationClaims]:
     return [each for each in claims if each.curve]
 
 
-def draw_strengths(view: SearchView, width: float) -> Any | None:
+def draw_strengths(view: SearchView, width: float) -> "Figure | None":
     """All panels on one scale of effects."""
     every, unit = drawn_claims(view), view.unit
     if not every:
@@ -67,7 +73,7 @@ def strengths_text(view: SearchView) -> str:
     return f"{opening} {'; '.join(parts)}."
 
 
-def _draw_panel(axes: Any, claims: AugmentationClaims, unit: Unit) -> None:
+def _draw_panel(axes: "Axes", claims: AugmentationClaims, unit: Unit) -> None:
     is_line = is_numeric(claims.curve)
     axes.axhline(0, color=GREY, linewidth=1.0)
     _shade(axes, claims, is_line)
@@ -94,7 +100,7 @@ def is_numeric(curve: Sequence[CurvePoint]) -> bool:
     return numbers and len(values) >= FEWEST_FOR_A_LINE
 
 
-def _shade(axes: Any, claims: AugmentationClaims, is_line: bool) -> None:
+def _shade(axes: "Axes", claims: AugmentationClaims, is_line: bool) -> None:
     """The strengths not shown to be worse than the best."""
     if claims.strengths is None:
         return
@@ -113,7 +119,9 @@ def _shade(axes: Any, claims: AugmentationClaims, is_line: bool) -> None:
         )
 
 
-def _draw_line(axes: Any, curve: Sequence[CurvePoint], unit: Unit, color: str, line: Any) -> None:
+def _draw_line(
+    axes: "Axes", curve: Sequence[CurvePoint], unit: Unit, color: str, line: LineStyle
+) -> None:
     points = sorted(curve, key=lambda point: point.value)
     if not points:
         return
@@ -125,7 +133,7 @@ def _draw_line(axes: Any, curve: Sequence[CurvePoint], unit: Unit, color: str, l
 
 
 def _draw_choices(
-    axes: Any, curve: Sequence[CurvePoint], unit: Unit, color: str, shift: float
+    axes: "Axes", curve: Sequence[CurvePoint], unit: Unit, color: str, shift: float
 ) -> None:
     for place, point in enumerate(curve):
         ends = [end * unit.factor for end in point.measured.ci]
@@ -135,7 +143,7 @@ def _draw_choices(
         axes.plot(place + shift, effect, "o", color=color, markerfacecolor=face, markersize=5)
 
 
-def _mark_strength(axes: Any, claims: AugmentationClaims, unit: Unit, is_line: bool) -> None:
+def _mark_strength(axes: "Axes", claims: AugmentationClaims, unit: Unit, is_line: bool) -> None:
     """Where the augmentation is judged."""
     if claims.alone is None:
         return
@@ -145,7 +153,7 @@ def _mark_strength(axes: Any, claims: AugmentationClaims, unit: Unit, is_line: b
     axes.plot(place, claims.alone.effect * unit.factor, "D", color=INK, markersize=5.5, zorder=4)
 
 
-def _mark_used(axes: Any, claims: AugmentationClaims, used: Any) -> None:
+def _mark_used(axes: "Axes", claims: AugmentationClaims, used: Any) -> None:
     """Where the recommended setting has it."""
     values = [value_text(point.value) for point in claims.curve]
     if used is None:

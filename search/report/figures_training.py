@@ -5,7 +5,7 @@ or None; beside each stands its text for ears.
 
 import math
 import statistics
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,6 +15,10 @@ from search.report.sections import confusion_note
 from search.report.trial_facts import best_epoch
 from search.report.view import SearchView
 from search.report.wording import seconds_text, shortened
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 def curve_records(view: SearchView) -> list[tuple[str, TrialRecord]]:
@@ -31,7 +35,7 @@ def curve_records(view: SearchView) -> list[tuple[str, TrialRecord]]:
     ]
 
 
-def draw_curves(view: SearchView, width: float) -> Any | None:
+def draw_curves(view: SearchView, width: float) -> "Figure | None":
     """Loss and accuracy by epoch, train and validation, with the epochs whose weights were kept."""
     records = curve_records(view)
     if not records:
@@ -42,7 +46,7 @@ def draw_curves(view: SearchView, width: float) -> Any | None:
     grid = figure.subplots(rows, columns, squeeze=False)
     for place, (name, record) in enumerate(records):
         pair = grid[2 * place : 2 * place + 2, 0] if narrow else grid[:, place]
-        _draw_curve_pair(pair, f"{name} (#{record.trial})", record)
+        _draw_curve_pair(list(pair), f"{name} (#{record.trial})", record)
     for measure in (0, 1):
         _share_limits([ax for place, ax in enumerate(grid.T.ravel()) if place % 2 == measure])
     handles, names = grid[0, 0].get_legend_handles_labels()
@@ -50,7 +54,7 @@ def draw_curves(view: SearchView, width: float) -> Any | None:
     return figure
 
 
-def _draw_curve_pair(pair: Any, title: str, record: TrialRecord) -> None:
+def _draw_curve_pair(pair: "list[Axes]", title: str, record: TrialRecord) -> None:
     result = record.result
     assert result is not None
     assert result.curve is not None
@@ -69,11 +73,11 @@ def _draw_curve_pair(pair: Any, title: str, record: TrialRecord) -> None:
         axes.set_title(f"{title}: {measure}")
         axes.grid(color=PALE, linewidth=0.6)
         axes.set_xlim(1, max(2, len(epochs)))
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.locator_params(axis="x", integer=True)
     pair[-1].set_xlabel("epoch")
 
 
-def _mark_stop(axes: Any, best_epochs: tuple[int, ...]) -> None:
+def _mark_stop(axes: "Axes", best_epochs: tuple[int, ...]) -> None:
     if not best_epochs:
         return
     axes.axvspan(
@@ -90,7 +94,7 @@ def _mark_stop(axes: Any, best_epochs: tuple[int, ...]) -> None:
     )
 
 
-def _mark_phases(axes: Any, curve: Curve) -> None:
+def _mark_phases(axes: "Axes", curve: Curve) -> None:
     """Where one phase of a trial follows another, with their names at the foot: curves go up and
     down at the top."""
     start = 0
@@ -104,7 +108,7 @@ def _mark_phases(axes: Any, curve: Curve) -> None:
         start += epochs
 
 
-def _share_limits(every: list[Any]) -> None:
+def _share_limits(every: "list[Axes]") -> None:
     limits = [axes.get_ylim() for axes in every]
     for axes in every:
         axes.set_ylim(min(low for low, _ in limits), max(high for _, high in limits))
@@ -127,7 +131,7 @@ def curves_text(view: SearchView) -> str:
     )
 
 
-def draw_confusion(view: SearchView, width: float) -> Any | None:
+def draw_confusion(view: SearchView, width: float) -> "Figure | None":
     """The test images by true and given class; shade is the share of the true class, the number
     counts images.
     """
@@ -141,9 +145,8 @@ def draw_confusion(view: SearchView, width: float) -> Any | None:
     figure = new_figure(side, side * 0.98)
     axes = figure.add_subplot()
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    axes.imshow(
-        shares, cmap="Blues", vmin=0, vmax=1.15
-    )  # beyond 1: the darkest shade still lets white text stand out
+    # beyond 1: the darkest shade still lets white text stand out
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1.15)
     cell_points = 72 * side * 0.72 / len(counts)
     if cell_points >= 13:
         _write_counts(axes, counts, shares, min(9.5, cell_points * 0.48))
@@ -151,7 +154,7 @@ def draw_confusion(view: SearchView, width: float) -> Any | None:
     return figure
 
 
-def _write_counts(axes: Any, counts: np.ndarray, shares: np.ndarray, size: float) -> None:
+def _write_counts(axes: "Axes", counts: np.ndarray, shares: np.ndarray, size: float) -> None:
     for row, column in zip(*np.nonzero(counts), strict=True):
         color = "white" if shares[row, column] > 0.55 else INK
         axes.text(
@@ -165,7 +168,7 @@ def _write_counts(axes: Any, counts: np.ndarray, shares: np.ndarray, size: float
         )
 
 
-def _label_classes(axes: Any, names: list[str], cell_points: float) -> None:
+def _label_classes(axes: "Axes", names: list[str], cell_points: float) -> None:
     every = max(1, math.ceil(10 / cell_points))  # with very many classes only some can be named
     places = range(0, len(names), every)
     axes.set_xticks(places, [names[place] for place in places], rotation=90)
@@ -208,7 +211,7 @@ def time_parts(view: SearchView) -> list[tuple[str, float, str]]:
     return phases + [(name, seconds, ORANGE) for name, seconds in within]
 
 
-def draw_time(view: SearchView, width: float) -> Any | None:
+def draw_time(view: SearchView, width: float) -> "Figure | None":
     parts = time_parts(view)
     if not parts:
         return None

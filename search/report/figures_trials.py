@@ -3,11 +3,10 @@ As in `figures_effects`, beside each stands its text for ears.
 """
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING
 
 from search.evidence.findings import RungCorrelation
-from search.experiment.trial import TrialRecord
-from search.journal.state import fullest
+from search.experiment.trial import TrialRecord, fullest
 from search.report.figure_style import (
     BLUE,
     GREEN,
@@ -25,12 +24,16 @@ from search.report.trial_facts import budget, given_text, most_budget
 from search.report.view import SearchView
 from search.report.wording import effect_text, number_text, shortened, size_text
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 KIND_COLORS = {"control": ORANGE, "trial": BLUE, "confirm": GREEN, "ablation": PURPLE, "test": INK}
 CONTROL_MARK = "D"
 MOST_LABELS, MOST_ROWS = 60, 300
 
 
-def draw_floor(view: SearchView, width: float) -> Any | None:
+def draw_floor(view: SearchView, width: float) -> "Figure | None":
     """Measured trials and controls, best first, against zero and the null floor; of very many,
     some."""
     unit, every = view.unit, floor_rows(view, 16 if is_narrow(width) else 52)
@@ -107,7 +110,7 @@ def _trial_label(view: SearchView, record: TrialRecord, limit: int, is_hollow: b
     return f"{name}, {given_text(record)}" if is_hollow else name
 
 
-def _legend(axes: Any, rows: list[Row], unit: str) -> None:
+def _legend(axes: "Axes", rows: list[Row], unit: str) -> None:
     """Names only the marks that are there."""
     from matplotlib.lines import Line2D
 
@@ -133,7 +136,7 @@ def _legend(axes: Any, rows: list[Row], unit: str) -> None:
     )
 
 
-def draw_rungs(view: SearchView, width: float) -> Any | None:
+def draw_rungs(view: SearchView, width: float) -> "Figure | None":
     """Rank correlation of the same settings between numbers of views, with its interval."""
     rungs = view.evidence.rung_correlations
     if not rungs:

@@ -57,7 +57,7 @@ SENTENCES: tuple[Callable[[SearchView], str | list[Any] | None], ...] = (
     sections.confusion_note,
     sections.hollow_text,
     sections.rungs_sentence,
-    sections.leak_text,
+    tables.guest_sections,
     sections.data_lines,
     sections.cost_text,
 )
@@ -67,7 +67,6 @@ PAGE_TABLES: tuple[Callable[[SearchView], Table], ...] = (
     trial_table,
     tables.failure_table,
     tables.test_table,
-    tables.leak_table,
     tables.class_table,
     tables.safety_table,
     tables.version_table,

@@ -155,9 +155,8 @@ def pick_images(dataset: Dataset, num_rows: int, seed: int) -> np.ndarray:
     pool = from_split if len(from_split) else np.arange(len(dataset.labels))
     order = np.random.default_rng(derive_seed(seed, "preview")).permutation(pool)
     labels = dataset.labels[order]
-    turn = np.empty(
-        len(order), np.int64
-    )  # 0 for the first image drawn of its class, 1 for the second
+    # 0 for the first image drawn of its class, 1 for the second
+    turn = np.empty(len(order), np.int64)
     for label in np.unique(labels):
         turn[labels == label] = np.arange((labels == label).sum())
     ranked = order[np.lexsort((labels, turn))]

@@ -5,15 +5,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from search.evidence.findings import LeakDemo, TestResult
+from search.evidence.findings import TestResult
 from search.experiment.config import EvaluationConfig
 from search.experiment.kinds import KINDS
 from search.experiment.objectives import OBJECTIVES, SHOWN_ANYWAY, Unit
 from search.experiment.precisions import Part, Precision
 from search.experiment.settings import setting_key
-from search.experiment.trial import Probe, TrialRecord
+from search.experiment.trial import Probe, TrialRecord, fullest
+from search.guests.guest import Exhibit
+from search.guests.table import GUESTS
 from search.journal.events import Opened
-from search.journal.state import Cost, SearchState, fullest
+from search.journal.state import Cost, SearchState
 from search.report.time_left import ExpectedWork
 from search.report.trial_facts import budget, num_scored
 from search.training.modes import mode_of
@@ -39,8 +41,10 @@ class RecordView:
         return self.state.test
 
     @property
-    def leak(self) -> LeakDemo | None:
-        return self.state.leak
+    def guests(self) -> tuple[Exhibit, ...]:
+        """What demonstrations found, as it is shown."""
+        found = self.state.guests
+        return tuple(GUESTS[name].exhibit(found[name]) for name in GUESTS if name in found)
 
     @property
     def stopped(self) -> str | None:

@@ -155,19 +155,6 @@ def confusion_note(view: SearchView) -> str:
     return f"Confusion matrix of every model that was trained: {answers:,} answers on {images}."
 
 
-def leak_text(view: SearchView) -> str | None:
-    """What the demonstration of `--demo-leak` showed, where it was run."""
-    leak = view.leak
-    if leak is None:
-        return None
-    rho = "" if leak.rho is None else f" The rank correlation of the two is {leak.rho:.2f}."
-    return (
-        "The same settings, scored as they should be, on clean images, and by the mistake of many "
-        "scripts, on validation images that are augmented too. The second column is shown on "
-        f"purpose and used nowhere.{rho}"
-    )
-
-
 def data_lines(view: SearchView) -> list[str]:
     if view.opened is None:
         return []

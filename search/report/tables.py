@@ -8,6 +8,7 @@ from typing import Any
 
 from data.secrets import redacted
 from search.experiment.trial import Effect, Probe, TrialRecord
+from search.guests.guest import Exhibit, ExhibitRow
 from search.report.claim_view import Judged, WholeSetting
 from search.report.strength_ranges import range_text
 from search.report.table_model import Cell, Column, Table
@@ -200,21 +201,25 @@ def safety_table(view: SearchView) -> Table:
     return table.less(lambda cell: cell.text in ("", "0.0 %"))
 
 
-def leak_table(view: SearchView) -> Table:
-    """Each setting's accuracy on clean and, by mistake, on augmented images, the best on clean
-    images first."""
-    columns: Sequence[Column[tuple[str, Any]]] = (
-        Column("setting", lambda row: row[0]),
-        Column("clean images (95 %)", lambda row: percent_text(row[1].clean, row[1].clean_ci)),
-        Column(
-            "augmented images (95 %)", lambda row: percent_text(row[1].leaked, row[1].leaked_ci)
-        ),
-    )
-    rows = []
-    for score in view.leak.scores if view.leak else ():
-        record = view.record(score.trial)
-        rows.append((view.name_text(record) if record else view.label(score.label), score))
-    return Table.of("Clean and leaking scores", columns, rows)
+def guest_sections(view: SearchView) -> list[tuple[Exhibit, Table]]:
+    """What demonstrations found, each with its table."""
+    return [(each, guest_table(view, each)) for each in view.guests]
+
+
+def guest_table(view: SearchView, exhibit: Exhibit) -> Table:
+    """A row a setting, as the guest has them in order."""
+
+    def setting(row: ExhibitRow) -> str:
+        record = view.record(row.trial)
+        return view.name_text(record) if record else view.label(row.label)
+
+    columns = [Column("setting", setting)]
+    columns += [_share_column(*each) for each in enumerate(exhibit.headings)]
+    return Table.of(exhibit.table, columns, exhibit.rows)
+
+
+def _share_column(place: int, heading: str) -> Column[ExhibitRow]:
+    return Column(heading, lambda row: percent_text(*row.shares[place]))
 
 
 def version_table(view: SearchView) -> Table:

@@ -9,9 +9,9 @@ from itertools import groupby
 
 from search.experiment.kinds import KINDS
 from search.experiment.trial import TrialRecord
+from search.guests.table import GUESTS
 from search.report.trial_facts import trained_seconds
 
-AFTER_ALL = KINDS["leak"].phase  # comes after all that are planned
 MANY = 10**9  # trials, of a phase that ends when the work planned for it is done
 FEWEST_OF_A_PHASE = 2  # trials of a phase before it goes by its own pace
 ENOUGH_REPORTED = 3  # epochs, more or less, before a first trial tells a pace
@@ -202,4 +202,4 @@ class TimeLeft:
         phases = list(self._plan)
         if self._phase in self._plan:
             return phases[phases.index(self._phase) + 1 :]
-        return [] if self._phase == AFTER_ALL else phases
+        return [] if self._phase in GUESTS else phases

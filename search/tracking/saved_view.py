@@ -37,11 +37,12 @@ SECTIONS = {
     CURVES: (2, 360),
     ALL_OTHERS: (3, 300),
 }
+# of the run directory's, and the name of the chart that each is shown as
 PICTURES = {
     "figures/forest.png": "answer/effects",
     "figures/strength.png": "answer/strengths",
     "figures/winner.png": "answer/pictures",
-}  # of the run directory's, and the name of the chart that each is shown as
+}
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ All is drawn from the head's seed and the epoch, so that an epoch can be trained
 the images are (pixels or a frozen prefix's outputs) is `pictures`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,10 +14,8 @@ from data.views import unit_draws
 from search.experiment.seeds import derive_seed
 from search.training.losses import ClassWeight, class_weights
 from search.training.network_variables import Steps
+from search.training.pictures import Feed
 
-Inputs = Callable[
-    [int, np.ndarray, int], Iterator[np.ndarray]
-]  # epoch, rows, batch size -> batches in the rows' order
 MIXING_STREAM = 0  # of a seed that is used for nothing else
 PART_BYTES = 16_000_000  # of inputs that are taken in one graph call; of mixed ones four times that
 
@@ -43,12 +41,12 @@ NO_MIXING = Mixing(0.0, 0.0)
 class Batching:
     """How a head's images become batches.
 
-    labels: int [n], and positions: int64 [n], in the Dataset, of the rows that `inputs` knows.
-    input_bytes: of one of `inputs`. needs_company: a batch of one image would be an average over
+    labels: int [n], and positions: int64 [n], in the Dataset, of the rows that `feed` knows.
+    input_bytes: of one that it gives. needs_company: a batch of one image would be an average over
     nothing else (batch norms that train), so none is made.
     """
 
-    inputs: Inputs
+    feed: Feed
     labels: np.ndarray
     positions: np.ndarray
     num_classes: int
@@ -76,7 +74,7 @@ class Batching:
         dropout = np.random.Generator(np.random.Philox(key=[seed, 2 * epoch + 2]))
         weights = class_weights(self.class_weight, self.labels[rows], self.num_classes)
         start, steps = 0, max(1, PART_BYTES // (self.input_bytes * self.batch_size))
-        for inputs in self.inputs(epoch, order, steps * self.batch_size):
+        for inputs in self.feed.batches(epoch, order, steps * self.batch_size):
             here = order[start : start + len(inputs)]
             yield self._steps(inputs, here, seed, epoch, dropout, weights)
             start += len(inputs)

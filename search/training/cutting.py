@@ -95,7 +95,7 @@ def why_whole(cut: CutSummary, training: TrainingSettings) -> str | None:
 @dataclass(frozen=True)
 class CutSummary:
     """What is to be known of a cut without its networks. cut_after: the prefix's last layer; None
-    where there is no prefix.
+    where there is no prefix, or where it is not kept, for the `reason` given.
     """
 
     cut_after: str | None
@@ -103,9 +103,14 @@ class CutSummary:
 
 
 def cut_of(spec: TrialSpec) -> CutSummary:
-    """Where the backbone of a trial is cut. Raises UserError where it has no such layer."""
-    model, start = spec.settings.model, str(spec.settings.training.finetune.start)
-    return cut_summary((model.backbone, model.weights), spec.dataset.image_size, start)
+    """Up to where a trial keeps what its backbone gives, or why its whole network runs. Raises
+    UserError where it has no such layer.
+    """
+    model, training = spec.settings.model, spec.settings.training
+    network, start = (model.backbone, model.weights), str(training.finetune.start)
+    found = cut_summary(network, spec.dataset.image_size, start)
+    reason = why_whole(found, training)
+    return found if reason is None else CutSummary(None, reason)
 
 
 @lru_cache(maxsize=64)

@@ -10,7 +10,7 @@ import numpy as np
 from data.errors import UserError
 from search.experiment.settings import MIXING, ModelSettings, Settings, TrainingSettings
 from search.features.devices import operations_at_once, sees_gpu
-from search.features.feature_rows import refuse_not_finite
+from search.features.feature_rows import NO_COST, FeatureCost, FeatureRows, refuse_not_finite
 from search.features.process_cache import extractor_of, store_of
 from search.features.store import FeatureStore
 from search.training.head_shape import HeadWeights
@@ -30,21 +30,23 @@ def train_frozen(trial: LoadedTrial) -> Trained:
     max_epochs = trial.spec.settings.training.max_epochs
     feed = StoredFeed(store, trial.pictures_of(max_epochs), trial.scored)
     before = digest_of(feed.scored.blocks())
-    heads = train_frozen_heads(trial, feed, trial.spec.protocol.epochs, trial.on_epoch)
+    heads, cost = train_frozen_heads(trial, feed, trial.spec.protocol.epochs, trial.on_epoch)
     return Trained(
         heads=heads,
         answer=lambda pictures, head: _answers(trial, heads.weights, pictures, head),
         validation_hash=(before, digest_of(feed.scored.blocks())),
-        cost=feed.cost,
+        cost=cost,
         engine=store.engine,
     )
 
 
 def train_frozen_heads(
     trial: LoadedTrial, feed: StoredFeed, epochs: int | None, on_epoch: OnEpoch | None
-) -> TrainedHeads:
-    """The stacked heads on what is kept of a backbone. epochs: as in `HeadPlan`."""
-    settings = trial.spec.settings
+) -> tuple[TrainedHeads, FeatureCost]:
+    """The stacked heads on what is kept of a backbone, and what that cost. epochs: as in
+    `HeadPlan`.
+    """
+    costs, settings = [feed.scored.cost], trial.spec.settings
     plan = HeadPlan(
         tasks=trial.tasks,
         labels=trial.labels,
@@ -55,7 +57,14 @@ def train_frozen_heads(
         epochs=epochs,
     )
     lanes = 1 if sees_gpu() else operations_at_once(trial.resources.num_threads)
-    return train_heads(feed.of_epoch, feed.scored, plan, on_epoch, lanes)
+
+    def features_of(epoch: int) -> FeatureRows:
+        rows = feed.of_epoch(epoch)
+        costs.append(rows.cost)
+        return rows
+
+    heads = train_heads(features_of, feed.scored, plan, on_epoch, lanes)
+    return heads, sum(costs, NO_COST)
 
 
 def frozen_store(trial: LoadedTrial) -> FeatureStore:

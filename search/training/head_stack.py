@@ -54,9 +54,8 @@ class StackState:
         """Fresh weights for each head's seed, and a fresh optimizer."""
         heads = [initial_weights(shape, seed) for seed in seeds]
         weights = [np.stack(parts) for parts in zip(*heads, strict=True)]
-        weights = [
-            each if each.ndim == 3 else each[:, None] for each in weights
-        ]  # biases: [heads, 1, out]
+        # biases: [heads, 1, out]
+        weights = [each if each.ndim == 3 else each[:, None] for each in weights]
         return cls((*weights, *(np.zeros_like(each) for each in weights * 2)), 0.0)
 
     @classmethod

@@ -13,9 +13,8 @@ from search.experiment.seeds import derive_seed
 from search.experiment.settings import ModelSettings
 from search.experiment.trial import Protocol
 
-BLOCK_ROWS = (
-    65_536  # of all heads together in one part of an epoch; at most 336 MB of 1280 features
-)
+# of all heads together in one part of an epoch; at most 336 MB of 1280 features
+BLOCK_ROWS = 65_536
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,17 @@ targets; and what images count in it where `training.class_weight` is balanced.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+if TYPE_CHECKING:
+    import tensorflow as tf
+
 PACKET = 16  # floats that the widest processors work on at once
 ClassWeight = Literal["none", "balanced"]
+OfLabels = Callable[["tf.Tensor", "tf.Tensor", "tf.Tensor | None"], "tf.Tensor"]
+OfTargets = Callable[["tf.Tensor", "tf.Tensor"], "tf.Tensor"]
 
 
 @dataclass(frozen=True)
@@ -25,24 +30,26 @@ class Loss:
 
     name: str
     summary: str
-    of_labels: Callable[[Any, Any, Any], Any]
-    of_targets: Callable[[Any, Any], Any]
+    of_labels: OfLabels
+    of_targets: OfTargets
 
 
-def log_prob_of_labels(logits: Any, labels: Any) -> Any:
+def log_prob_of_labels(logits: "tf.Tensor", labels: "tf.Tensor") -> "tf.Tensor":
     """The logarithm of the probability given to the label, [..., batch]; as exact about places as
     `Loss.of_labels`.
     """
     return -_cross_entropy_of_labels(logits, labels, None)
 
 
-def in_packets(of_labels: Callable[[Any, Any, Any], Any]) -> Callable[[Any, Any, Any], Any]:
+def in_packets(of_labels: OfLabels) -> OfLabels:
     """`Loss.of_labels` from one that need not keep an image's bits: it is given batches rounded up
     to PACKET images. What is left over at the end of an array goes another way through the
     processor, with other last bits.
     """
 
-    def rounded_up(logits: Any, labels: Any, smoothing: Any) -> Any:
+    def rounded_up(
+        logits: "tf.Tensor", labels: "tf.Tensor", smoothing: "tf.Tensor | None"
+    ) -> "tf.Tensor":
         import tensorflow as tf
 
         images = labels.shape[-1] if labels.shape[-1] is not None else tf.shape(labels)[-1]
@@ -55,7 +62,9 @@ def in_packets(of_labels: Callable[[Any, Any, Any], Any]) -> Callable[[Any, Any,
 
 
 @in_packets
-def _cross_entropy_of_labels(logits: Any, labels: Any, smoothing: Any) -> Any:
+def _cross_entropy_of_labels(
+    logits: "tf.Tensor", labels: "tf.Tensor", smoothing: "tf.Tensor | None"
+) -> "tf.Tensor":
     import tensorflow as tf
 
     losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
@@ -65,17 +74,19 @@ def _cross_entropy_of_labels(logits: Any, labels: Any, smoothing: Any) -> Any:
     return (1 - smoothing) * losses + smoothing * spread
 
 
-def _cross_entropy_of_targets(logits: Any, targets: Any) -> Any:
+def _cross_entropy_of_targets(logits: "tf.Tensor", targets: "tf.Tensor") -> "tf.Tensor":
     import tensorflow as tf
 
     return tf.nn.softmax_cross_entropy_with_logits(targets, logits)
 
 
-def by_targets(of_targets: Callable[[Any, Any], Any]) -> Callable[[Any, Any, Any], Any]:
+def by_targets(of_targets: OfTargets) -> OfLabels:
     """`Loss.of_labels` from `Loss.of_targets`, by way of one-hot targets."""
 
     @in_packets
-    def of_labels(logits: Any, labels: Any, smoothing: Any) -> Any:
+    def of_labels(
+        logits: "tf.Tensor", labels: "tf.Tensor", smoothing: "tf.Tensor | None"
+    ) -> "tf.Tensor":
         import tensorflow as tf
 
         targets = tf.one_hot(labels, logits.shape[-1])
@@ -86,7 +97,7 @@ def by_targets(of_targets: Callable[[Any, Any], Any]) -> Callable[[Any, Any, Any
     return of_labels
 
 
-def _brier(logits: Any, targets: Any) -> Any:
+def _brier(logits: "tf.Tensor", targets: "tf.Tensor") -> "tf.Tensor":
     """Brier, "Verification of forecasts expressed in terms of probability", 1950."""
     import tensorflow as tf
 

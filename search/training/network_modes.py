@@ -17,9 +17,9 @@ from data.messages import literal
 from search.experiment.settings import ModelSettings, TrainingSettings
 from search.experiment.trial import Curve
 from search.features.backbones import find_backbone
-from search.features.feature_rows import FeatureCost, NotFinite
+from search.features.feature_rows import NO_COST, FeatureCost, NotFinite
 from search.features.store import FeatureStore
-from search.training.cutting import cut_of, prefix_store, warn_if_too_large, why_whole
+from search.training.cutting import cut_of, prefix_store, warn_if_too_large
 from search.training.frozen import forget_frozen, frozen_store, train_frozen_heads
 from search.training.head_shape import initial_weights
 from search.training.network import Network
@@ -55,12 +55,12 @@ def train_finetune(trial: LoadedTrial) -> Trained:
         return network.start(first.weights[head], trial.tasks[head].seed)
 
     phase = replace(_second_phase(trial, len(first.curve.loss)), began=_reached(trial, first))
-    second, validation_hash = train_phase(trial, network, start, way.feed, phase)
+    second, validation_hash, second_cost = train_phase(trial, network, start, way.feed, phase)
     return Trained(
         heads=_joined(first, second),
         answer=answer_by(network, second.weights, way.inputs),
         validation_hash=validation_hash,
-        cost=cost + way.cost(),
+        cost=cost + way.cost + second_cost,
         engine=store.engine,
         path=way.description,
         head_best_epochs=first.best_epochs,
@@ -77,7 +77,7 @@ def _first_phase(trial: LoadedTrial, store: FeatureStore) -> tuple[TrainedHeads,
     feed = StoredFeed(store, trial.pictures, trial.scored)
     after = _second_phase(trial, 0).num_epochs(trial.spec.protocol)
     on_epoch = _as_first_phase(trial.on_epoch, after)
-    return train_frozen_heads(trial, feed, trial.spec.protocol.head_epochs, on_epoch), feed.cost
+    return train_frozen_heads(trial, feed, trial.spec.protocol.head_epochs, on_epoch)
 
 
 def _reached(trial: LoadedTrial, heads: TrainedHeads) -> tuple[float, ...]:
@@ -114,37 +114,37 @@ def _second_phase(trial: LoadedTrial, epochs_before: int) -> NetworkPhase:
 
 @dataclass(frozen=True)
 class _Way:
-    """How images come to what trains. inputs: pictures -> what the network takes. cost: so far.
-    reason: why the whole network runs; None where only its suffix does.
+    """How images come to what trains. inputs: pictures -> what the network takes. cost: of what is
+    scored. reason: why the whole network runs; None where only its suffix does.
     """
 
     feed: Feed
     inputs: Callable[[np.ndarray], np.ndarray]
     description: str
-    cost: Callable[[], FeatureCost] = FeatureCost
+    cost: FeatureCost = NO_COST
     reason: str | None = None
 
 
 def _way(trial: LoadedTrial) -> _Way:
-    reason = why_whole(cut_of(trial.spec), trial.spec.settings.training)
-    if reason is None:
+    found = cut_of(trial.spec)
+    reason = found.reason
+    if found.cut_after is not None:
         try:
-            return _stored_way(trial)
+            return _stored_way(trial, found.cut_after)
         except NotFinite:
             reason = "the prefix's outputs are beyond float16"
     feed = ImageFeed(_second_pictures(trial), trial.scored)
     return _Way(feed, lambda pictures: pictures, f"whole network: {reason}", reason=reason)
 
 
-def _stored_way(trial: LoadedTrial) -> _Way:
-    """Raises NotFinite where the clean outputs are beyond float16."""
+def _stored_way(trial: LoadedTrial, layer: str) -> _Way:
+    """layer: the prefix's last. Raises NotFinite where the clean outputs are beyond float16."""
     store = prefix_store(trial)
     feed = StoredFeed(store, _second_pictures(trial), trial.scored)
     shape = feed.scored.shape[1:]
     warn_if_too_large(trial, shape)
-    text, layer = "x".join(map(str, shape)), cut_of(trial.spec).cut_after
-    description = f"prefix kept up to {layer} ({text}, float16)"
-    return _Way(feed, store.of_pictures, description, lambda: feed.cost)
+    description = f"prefix kept up to {layer} ({'x'.join(map(str, shape))}, float16)"
+    return _Way(feed, store.of_pictures, description, feed.scored.cost)
 
 
 def _second_pictures(trial: LoadedTrial) -> AugmentedPictures:
@@ -163,7 +163,7 @@ def _joined(first: TrainedHeads, second: TrainedHeads) -> TrainedHeads:
 def _forget_views(trial: LoadedTrial) -> None:
     """Deletes what both phases kept of the trial's views."""
     forget_frozen(trial)
-    if why_whole(cut_of(trial.spec), trial.spec.settings.training) is None:
+    if cut_of(trial.spec).cut_after is not None:
         trial.pictures.forget(prefix_store(trial))
 
 
@@ -216,11 +216,12 @@ def train_scratch(trial: LoadedTrial) -> Trained:
     def start(head: int) -> Live:
         return _random_start(trial, network, head)
 
-    heads, validation_hash = train_phase(trial, network, start, feed, _scratch_phase(trial))
+    heads, validation_hash, cost = train_phase(trial, network, start, feed, _scratch_phase(trial))
     return Trained(
         heads=heads,
         answer=answer_by(network, heads.weights, lambda pictures: pictures),
         validation_hash=validation_hash,
+        cost=cost,
         path="whole network: every layer trains",
     )
 

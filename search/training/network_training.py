@@ -20,6 +20,7 @@ from search.experiment.objectives import OBJECTIVES
 from search.experiment.seeds import derive_seed
 from search.experiment.trial import Protocol
 from search.features.devices import free_memory, operations_at_once, sees_gpu
+from search.features.feature_rows import NO_COST, FeatureCost
 from search.training.batching import Batching, Mixing
 from search.training.head_shape import HeadState, HeadWeights
 from search.training.head_tasks import HeadTask
@@ -68,9 +69,9 @@ class NetworkPhase:
 
 def train_phase(
     trial: LoadedTrial, network: Network, start: Start, feed: Feed, phase: NetworkPhase
-) -> tuple[TrainedHeads, tuple[str, str]]:
+) -> tuple[TrainedHeads, tuple[str, str], FeatureCost]:
     """Trains every head of the trial through the phase, from its checkpoint if it has one. Returns
-    them, and the hash of what they are scored on, before and after.
+    them, the hash of what they are scored on, before and after, and what opening epochs cost.
     """
     training, protocol = trial.spec.settings.training, trial.spec.protocol
     plan = RunPlan(
@@ -95,17 +96,17 @@ def train_phase(
     )
     batching = _batching(trial, network, feed, phase.needs_company)
     lanes = num_lanes(network.body, training.batch_size, trial.resources.num_threads)
-    heads = NetworkHeads(network, start, batching, feed, schedule, plan, lanes)
+    heads = NetworkHeads(network, start, batching, schedule, plan, lanes)
     checkpoint = Checkpoint(checkpoint_file(trial.spec, trial.resources))
     before = _hash_of_scored(trial, feed)
     trained = train(heads, plan, checkpoint, trial.on_epoch)
-    return trained, (before, _hash_of_scored(trial, feed))
+    return trained, (before, _hash_of_scored(trial, feed)), heads.cost
 
 
 def _batching(trial: LoadedTrial, network: Network, feed: Feed, needs_company: bool) -> Batching:
     model, training = trial.spec.settings.model, trial.spec.settings.training
     return Batching(
-        inputs=feed.batches,
+        feed=feed,
         labels=trial.labels,
         positions=trial.pool,
         num_classes=trial.num_classes,
@@ -128,7 +129,7 @@ def _hash_of_scored(trial: LoadedTrial, feed: Feed) -> str:
 
 class NetworkHeads:
     """Trains heads, each with a network of its own, `num_lanes` of them side by side: how many
-    changes how long it takes alone.
+    changes how long it takes alone. cost: of the epochs opened.
     """
 
     def __init__(
@@ -136,14 +137,13 @@ class NetworkHeads:
         network: Network,
         start: Start,
         batching: Batching,
-        feed: Feed,
         schedule: Schedule,
         plan: RunPlan,
         num_lanes: int = 1,
     ) -> None:
         self._network, self._start, self._batching = network, start, batching
-        self._feed, self._schedule, self._plan = feed, schedule, plan
-        self._num_lanes = num_lanes
+        self._feed, self._schedule, self._plan = batching.feed, schedule, plan
+        self._num_lanes, self.cost = num_lanes, NO_COST
         self._live: dict[int, Live] = {}
 
     @property
@@ -159,7 +159,7 @@ class NetworkHeads:
         for head in heads:
             if head not in self._live:
                 self._live[head] = self._start(head)
-        self._feed.open(epoch)
+        self.cost += self._feed.open(epoch)
         # One that is left over at the end would train alone, with processors idle beside it.
         side_by_side = self._num_lanes + len(heads) % self._num_lanes
         with ThreadPoolExecutor(side_by_side, thread_name_prefix="networks") as threads:

@@ -16,7 +16,7 @@ import numpy as np
 
 from data.dataset import Dataset
 from data.views import Painting, augmented_batches, clean_batches, is_augmented, with_clean_ones
-from search.features.feature_rows import ABSENT_ROW, FeatureRows
+from search.features.feature_rows import ABSENT_ROW, NO_COST, FeatureCost, FeatureRows
 from search.features.store import FeatureStore
 
 CLEAN = -1  # in the place of a view
@@ -107,11 +107,11 @@ class AugmentedPictures:
 
 
 class Feed(Protocol):
-    """open: an epoch, before several threads ask for its batches. batches: what heads train on in
-    it. scored_batches: what they are scored on.
+    """open: an epoch, before several threads ask for its batches; gives back what that cost.
+    batches: what heads train on in it. scored_batches: what they are scored on.
     """
 
-    def open(self, epoch: int) -> None: ...
+    def open(self, epoch: int) -> FeatureCost: ...
 
     def batches(self, epoch: int, rows: np.ndarray, batch_size: int) -> Iterator[np.ndarray]: ...
 
@@ -131,7 +131,7 @@ class ImageFeed:
         self._painter = ThreadPoolExecutor(1, thread_name_prefix="view")
         self._held: dict[int, Future[np.ndarray]] = {}
 
-    def open(self, epoch: int) -> None:
+    def open(self, epoch: int) -> FeatureCost:
         if np.prod(self._shape) <= HELD_BYTES:
             views = [self._pictures.view(each) for each in (epoch, epoch + 1)]
             self._held = {
@@ -139,6 +139,7 @@ class ImageFeed:
                 for view in views
             }
             self._held[views[0]].result()
+        return NO_COST
 
     def _paint(self, view: int) -> np.ndarray:
         painted = np.empty(self._shape, np.uint8)
@@ -161,27 +162,25 @@ class ImageFeed:
 
 
 class StoredFeed:
-    """What a store keeps of the pictures, [b, ...]. cost: of all that it has been asked for so
-    far."""
+    """What a store keeps of the pictures, [b, ...]."""
 
     def __init__(self, store: FeatureStore, pictures: AugmentedPictures, scored: Scored) -> None:
         self._store, self._pictures = store, pictures
         self.scored = scored.features(store)
-        self.cost = self.scored.cost
         self._held: tuple[int, FeatureRows] | None = None
 
     def of_epoch(self, epoch: int) -> FeatureRows:
-        """For the whole pool; the last view is held."""
+        """For the whole pool; the last view is held, and costs nothing again."""
         view = self._pictures.view(epoch)
         if self._held is None or self._held[0] != view:
             self._held = None  # before the next one is made: two might not fit
             found = self._pictures.features(self._store, view)
-            self._held = view, found
-            self.cost += found.cost
+            self._held = view, replace(found, cost=NO_COST)
+            return found
         return self._held[1]
 
-    def open(self, epoch: int) -> None:
-        self.of_epoch(epoch)
+    def open(self, epoch: int) -> FeatureCost:
+        return self.of_epoch(epoch).cost
 
     def batches(self, epoch: int, rows: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
         return _cut(self.of_epoch(epoch), rows, batch_size)

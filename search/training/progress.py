@@ -26,6 +26,5 @@ class EpochReport:
     phase: str = ""
 
 
-OnEpoch = Callable[
-    [EpochReport], None
-]  # called in the process and thread that trains; must not raise
+# called in the process and thread that trains; must not raise
+OnEpoch = Callable[[EpochReport], None]

@@ -27,9 +27,9 @@ from search.evidence.scores import independent_images, wilson_interval
 from search.experiment.answers import Predictions, Truth
 from search.experiment.kinds import KINDS
 from search.experiment.trial import Outcome, Probe, Resources, TrialResult, TrialSpec, TrialTiming
+from search.guests.table import GUESTS
 from search.training.head_scores import HeadAnswer
 from search.training.head_tasks import HeadTask
-from search.training.leak import leaked
 from search.training.modes import mode_of
 from search.training.progress import OnEpoch
 from search.training.run_values import TrainedHeads, TrialFailure
@@ -118,7 +118,7 @@ def _timing(seconds: float, trained: Trained) -> TrialTiming:
 
 def _load(spec: TrialSpec, resources: Resources, on_epoch: OnEpoch | None) -> LoadedTrial:
     trial = load_trial(spec, resources, on_epoch)
-    return leaked(trial) if spec.demo == "leak" else trial
+    return GUESTS[spec.demo].scored(trial) if spec.demo else trial
 
 
 def _probes(trial: LoadedTrial, trained: Trained) -> tuple[Probe, ...]:

@@ -23,33 +23,27 @@ class TrialFailure(Exception):
 
 @dataclass(frozen=True)
 class RunPlan:
-    """num_epochs: the most that are trained now. patience: stale epochs after which a head stops;
-    None trains all of them and the last one counts. learning_rate: the highest, and the setting
-    that gives it, for whoever has to lower it. keeps_weights: the best epoch's weights are wanted,
-    not only its answers. phase: of a trial that has several, empty where there is one;
-    reported_before: epochs of those before. drawn_by: what a network draws its batches by, beside
-    its seed. may_lose: a head that does not train is left behind, as long as it is one of the
-    fewer; where not, the first whose loss is no number fails the trial. pauses: a rung's, which
-    goes on where it is promoted. began: each head's accuracy before, where it had learnt already.
-    accuracy_tells: a head that
-    learns is right more often than always giving the most frequent class would be; not where
-    classes weigh the same however few images they have.
-    """
+    """What a run over the heads of a trial is given."""
 
     tasks: tuple[HeadTask, ...]
     labels: np.ndarray
     objective: Objective
-    num_epochs: int
+    num_epochs: int  # the most that are trained now
+    # Stale epochs after which a head stops; None trains all of them, and the last one counts.
     patience: int | None
-    learning_rate: float
-    learning_rate_setting: str
-    keeps_weights: bool = True
-    phase: str = ""
-    reported_before: int = 0
-    drawn_by: str = ""
+    learning_rate: float  # the highest
+    learning_rate_setting: str  # that gives it, for whoever has to lower it
+    keeps_weights: bool = True  # the best epoch's are wanted, not only its answers
+    phase: str = ""  # of a trial that has several
+    reported_before: int = 0  # epochs of the phases before
+    drawn_by: str = ""  # what a network draws its batches by, beside its seed
+    # A head that does not train is left behind, as long as it is one of the fewer; where not, the
+    # first whose loss is no number fails the trial.
     may_lose: bool = False
-    pauses: bool = False
-    began: tuple[float, ...] = ()
+    pauses: bool = False  # a rung's, which goes on where it is promoted
+    began: tuple[float, ...] = ()  # each head's accuracy before, where it had learnt already
+    # A head that learns is right more often than always giving the most frequent class would be;
+    # not where classes weigh the same however few images they have.
     accuracy_tells: bool = True
 
 

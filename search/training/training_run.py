@@ -39,9 +39,8 @@ def train(
             on_epoch(run.report())
         if checkpoint is not None and checkpoint.is_due:
             checkpoint.save(run.arrays())
-    if (
-        checkpoint is not None and run.epoch > first
-    ):  # else what is on disk may have come further than is wanted here
+    # else what is on disk may have come further than is wanted here
+    if checkpoint is not None and run.epoch > first:
         checkpoint.save(run.arrays())
     return run.result()
 
@@ -72,9 +71,8 @@ class _Run:
         self.best: dict[int, HeadWeights] = {}
         self.answers: list[list[HeadAnswer]] = [[] for _ in plan.tasks]
         self.diverged: dict[int, int] = {}  # head -> the epoch, from 0
-        self.curves: list[
-            np.ndarray
-        ] = []  # an epoch: [heads, 4]; heads that have stopped keep their last values
+        # an epoch: [heads, 4]; heads that have stopped keep their last values
+        self.curves: list[np.ndarray] = []
 
     def train_epoch(self) -> None:
         curve = self.curves[-1].copy() if self.curves else np.zeros((len(self.plan.tasks), 4))

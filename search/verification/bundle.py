@@ -44,10 +44,8 @@ from search.verification.reopening import scratch_resources, with_own_cache
 from search.verification.student_answers import ANSWERS, answers_text, parse_answers, read_answers
 
 PICTURE = re.compile(r"data:image/[a-z+]+;base64,[A-Za-z0-9+/=]*")
-PAINTERS = (
-    "matplotlib",
-    "pillow",
-)  # another version of these paints the same picture with other bytes
+# another version of these paints the same picture with other bytes
+PAINTERS = ("matplotlib", "pillow")
 BUNDLE = FileKind("a bundle", (".zip",), lambda path: read_bundle(path).manifest is not None)
 
 

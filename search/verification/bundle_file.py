@@ -124,10 +124,8 @@ def write_bundle(path: Path, manifest: Manifest, files: Mapping[str, bytes]) -> 
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, content in [(MANIFEST, _spelled(sealed)), *sorted(files.items())]:
             entry = zipfile.ZipInfo(name, WRITTEN_AT)
-            entry.create_system, entry.external_attr = (
-                3,
-                0o100644 << 16,
-            )  # a plain file, on every system
+            # a plain file, on every system
+            entry.create_system, entry.external_attr = (3, 0o100644 << 16)
             entry.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(entry, content)
     write_atomically(path, buffer.getvalue(), "the bundle")

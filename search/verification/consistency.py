@@ -62,9 +62,8 @@ def unfinished(run: Run) -> Iterator[Difference]:
 def _unlike_config(run: Run) -> Iterator[Difference]:
     comparison, config, opened = Comparison(), run.config, run.opened
     fixed = config.space.fixed_by_name
-    written = {
-        name: fixed.get(name) for name in opened.fixed
-    }  # the config has every default beside
+    # the config has every default beside
+    written = {name: fixed.get(name) for name in opened.fixed}
     comparison.check("fixed", opened.fixed, written)
     comparison.check("name", opened.name, config.name)
     wanted, used = config.execution.precision, opened.environment.get("precision")

@@ -15,21 +15,19 @@ from typing import Any
 from search.driver.ledger import Ledger, Stopped
 from search.driver.phases import Context, SearchFailed
 from search.driver.prepare import Prepared
-from search.driver.session import PHASES, WITH_LEAK, unwatched
-from search.driver.sitting import run_phases
+from search.driver.session import PHASES, unwatched
+from search.driver.sitting import phase_of, run_phases
 from search.experiment.answers import Predictions, Truth
 from search.experiment.trial import Outcome, TrialRecord, TrialSpec
+from search.guests.table import GUESTS
 from search.journal.journal_file import Event
 from search.journal.journal_file import read as read_journal
 from search.journal.state import EventLog, SearchState
 from search.training.progress import OnEpoch
 from search.verification.comparison import Comparison
 
-CONCLUSIONS = (
-    "evidence",
-    "test",
-    "leak",
-)  # event types whose content follows from the trials' answers
+# Event types whose content follows from the trials' answers.
+CONCLUSIONS = ("evidence", "test", *GUESTS)
 SUMMATION = 1e-9  # elsewhere, of metrics: means of the journaled predictions, whatever the machine
 TOLD = {
     "result",
@@ -61,9 +59,9 @@ def rehearse(
         context = Context(
             prepared, ledger, lambda asked: cut is not None and asked >= cut, earlier_looks=looks
         )
-        leaked = state.leak is not None or bool(state.of_kind("leak"))
+        there = (g for g in GUESTS.values() if g.name in state.guests or state.of_kind(g.name))
         with suppress(Stopped, SearchFailed):
-            run_phases(WITH_LEAK if leaked else PHASES, context, log, unwatched(), lambda: None)
+            run_phases([*PHASES, *map(phase_of, there)], context, log, unwatched(), lambda: None)
     return read_journal(journal)[0]
 
 

@@ -27,12 +27,8 @@ from search.verification.comparison import Comparison
 
 STRAY_FILES = "dataset: left out"  # where files differ that were no pictures to use
 OWN_WEIGHTS = {"imagenet", "random"}  # all else is a file
-COMPUTING = (
-    "precision",
-    "feature_dtype",
-    "order",
-    "feature_engine",
-)  # of execution: what may change a number
+# of execution: what may change a number
+COMPUTING = ("precision", "feature_dtype", "order", "feature_engine")
 UNIMPORTANT = ("mlflow", "pandas", "matplotlib")  # packages that no number depends on
 
 

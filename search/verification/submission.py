@@ -30,30 +30,26 @@ BEST_WIDTH = 36  # signs: what the table of many has room for
 
 
 class Submission(Frozen):
-    """student: as the manifest claims. question: names the config but for the seed and where things
-    are; who answered the same one has the same. best: the recommended setting, else the best
-    confirmed, else the best trial; verdict: on it; delta: its effect by all trainings, from which
-    the verdict follows, in words; effect: in figures. num_trials, num_failed: of all phases; those
-    that failed are trained again only on request. cut: whether time ran out. journal: the hash of
-    what two searches never share. written: the student's answers to a notebook's questions, by
-    number; None where none were handed in. prints: of its trials.
-    """
+    """What a bundle is as something handed in."""
 
-    student: str
+    student: str  # as the manifest claims
     search_id: str
     experiment: str
     seed: int
+    # Names the config but for the seed and where things are: who answered the same has the same.
     question: str
-    verdict: str
-    best: str
-    delta: str
+    verdict: str  # on `best`
+    best: str  # the recommended setting, else the best confirmed, else the best trial
+    delta: str  # its effect by all trainings, from which the verdict follows, in words
     answer: str
-    num_trials: int
-    num_failed: int
-    cut: bool
-    journal: str
-    effect: Estimate | None = None
+    num_trials: int  # of all phases
+    num_failed: int  # which are trained again only on request
+    cut: bool  # whether time ran out
+    journal: str  # the hash of what two searches never share
+    effect: Estimate | None = None  # as `delta`, in figures
+    # The student's answers to a notebook's questions, by number; None: none were handed in.
     written: dict[str, str] | None = None
+    # Of its trials.
     prints: tuple[InstanceOf[Fingerprint], ...] = Field(default=(), exclude=True, repr=False)
 
 
