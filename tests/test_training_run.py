@@ -150,6 +150,7 @@ def _spoilt(arrays: Mapping[str, np.ndarray], **changes: np.ndarray | None) -> d
         ({"state_of_x_of_0": np.zeros(2)}, "invalid literal"),
         ({"state_of_1_of_0": None, "state_of_1_of_2": np.zeros(2)}, "it lacks 0"),
         ({"best_of_1_of_0": None}, "it lacks weights"),
+        ({"diverged": np.array([[7, 1]])}, "it is of more heads"),
     ],
 )
 def test_a_checkpoint_of_another_kind_is_begun_anew_and_named_once(

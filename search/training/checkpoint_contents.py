@@ -66,7 +66,10 @@ class Contents:
             raise ValueError(f"it lacks {error}") from error
         except TypeError as error:  # a single number where a list of them is wanted
             raise ValueError(str(error)) from error
-        return cls(list(curves), answers, dict(diverged.tolist()), states, best, keeps_weights)
+        found = cls(list(curves), answers, dict(diverged.tolist()), states, best, keeps_weights)
+        if not {*found.diverged, *states, *best} <= set(range(len(labels))):
+            raise ValueError("it is of more heads")
+        return found
 
 
 def _answers(parts: Mapping[str, np.ndarray], num_scored: int) -> list[HeadAnswer]:
