@@ -25,8 +25,12 @@ from search.journal.journal_file import Event, JournalError
 from search.journal.state import place_of
 
 PREPARE = "prepare"
-PHASE_OF_EVENT = {"cut": "search", "test": "test", "leak": "leak"}
-WITH_EVIDENCE = ("search", "confirm")
+WITH_EVIDENCE = tuple(
+    dict.fromkeys(kind.phase for kind in KINDS.values() if kind.event == "evidence")
+)
+PHASE_OF_EVENT = {"cut": KINDS["trial"].phase} | {
+    kind.event: kind.phase for kind in KINDS.values() if kind.event not in (None, "evidence")
+}
 CLOSING = ("stopped", "resumed")  # resumed: the sitting before was killed
 CLOSING_OR_PHASE = ("phase", *CLOSING)
 UNDER_WAY = ("asked", "told", "cut", "evidence", "test", "leak", "phase", *CLOSING)

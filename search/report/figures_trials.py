@@ -10,10 +10,8 @@ from search.experiment.trial import TrialRecord
 from search.journal.state import fullest
 from search.report.figure_style import (
     BLUE,
-    GREEN,
     INK,
     ORANGE,
-    PURPLE,
     Row,
     draw_rows,
     is_narrow,
@@ -25,7 +23,6 @@ from search.report.trial_facts import budget, given_text, most_budget
 from search.report.view import SearchView
 from search.report.wording import effect_text, name_text, number_text, shortened, size_text
 
-KIND_COLORS = {"control": ORANGE, "trial": BLUE, "confirm": GREEN, "ablation": PURPLE, "test": INK}
 CONTROL_MARK = "D"
 MOST_LABELS, MOST_ROWS = 60, 300
 
@@ -90,7 +87,7 @@ def floor_rows(view: SearchView, limit: int) -> list[Row]:
             value=record.effect.delta,
             low=record.effect.ci_low,
             high=record.effect.ci_high,
-            color=KIND_COLORS[record.kind],
+            color=ORANGE if record.kind == "control" else BLUE,
             marker=CONTROL_MARK if record.kind == "control" else "o",
             hollow=budget(record) < top,
         )
