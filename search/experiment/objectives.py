@@ -65,8 +65,7 @@ class ObjectiveRecord:
     bounds: of a difference. words: its name in a sentence. needs_all: whether the probabilities of
     all classes are kept for it. of_class: the objective by which one class's own images are told
     apart, where this one needs several. doubt: as `flip`, of the least change there is, where no
-    answer is right or wrong. always: every journal has the figure; those of
-    earlier versions lack what came later.
+    answer is right or wrong.
     """
 
     name: str
@@ -81,7 +80,6 @@ class ObjectiveRecord:
     needs_all: bool = False
     of_class: str | None = None
     doubt: Callable[[np.ndarray], np.ndarray] | None = None
-    always: bool = False
 
     def changes(self, true: np.ndarray) -> np.ndarray:
         """float64 [n]: by how much an image's part changes where it is answered otherwise."""
@@ -163,7 +161,6 @@ OBJECTIVES: dict[str, ObjectiveRecord] = {
             bounds=(-1.0, 1.0),
             unit=Unit(100.0, 1, "points", "accuracy", "a point is one image in a hundred"),
             words="accuracy",
-            always=True,
         ),
         ObjectiveRecord(
             name="balanced_accuracy",
@@ -181,7 +178,6 @@ OBJECTIVES: dict[str, ObjectiveRecord] = {
                 "a point is one image in a hundred of every class",
             ),
             words="balanced accuracy",
-            always=True,
         ),
         ObjectiveRecord(
             name="macro_f1",
@@ -227,7 +223,6 @@ OBJECTIVES: dict[str, ObjectiveRecord] = {
             bounds=(-inf, inf),
             unit=Unit(1.0, 3, "nats", "log-loss saved"),
             words="log-loss",
-            always=True,
         ),
     )
 }
