@@ -19,7 +19,7 @@ from search.driver.search_checks import (
 )
 from search.driver.shared_checks import SearchSoFar, need
 from search.driver.trial_checks import check_asked, check_retried, check_told
-from search.experiment.kinds import KINDS, TRIAL_PHASES
+from search.experiment.kinds import CONCLUSIONS, KINDS, TRIAL_PHASES
 from search.experiment.trial import TrialRecord
 from search.journal.journal_file import Event, JournalError
 from search.journal.state import place_of
@@ -33,7 +33,7 @@ PHASE_OF_EVENT = {"cut": KINDS["trial"].phase} | {
 }
 CLOSING = ("stopped", "resumed")  # resumed: the sitting before was killed
 CLOSING_OR_PHASE = ("phase", *CLOSING)
-UNDER_WAY = ("asked", "told", "cut", "evidence", "test", "leak", "phase", *CLOSING)
+UNDER_WAY = ("asked", "told", "cut", *CONCLUSIONS, "phase", *CLOSING)
 # What may come after each type; the first event has nothing before it.
 NEXT: dict[str, tuple[str, ...]] = {
     "": ("opened",),
@@ -95,7 +95,7 @@ def _check_repeats(events: Sequence[Event]) -> None:
     is_over = False
     for event in events:
         kind = event["type"]
-        if kind in ("evidence", "test", "leak"):
+        if kind in CONCLUSIONS:
             said = json.dumps(event["evidence"], sort_keys=True) if kind == "evidence" else kind
             if said in concluded:
                 raise JournalError(f"{place_of(event)}: it was concluded before")

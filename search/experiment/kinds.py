@@ -79,4 +79,5 @@ KINDS: dict[Kind, TrialKind] = {
         ),
     )
 }
+CONCLUSIONS = tuple(dict.fromkeys(record.event for record in KINDS.values() if record.event))
 TRIAL_PHASES = tuple(dict.fromkeys(record.phase for record in KINDS.values()))

@@ -15,12 +15,12 @@ from data.augmentations import is_option
 from search.evidence.answer import Estimate, WholeClaim, candidates, disagree
 from search.evidence.findings import Score
 from search.experiment.beside import with_beside
+from search.experiment.controls import NONE
 from search.experiment.settings import Settings
 from search.experiment.trial import TrialRecord
 from search.report.claim_view import ClaimView, Judged, gain_of, has_trained, searched_part
 from search.report.wording import UNNAMED, beside_text, label_text, other_part, settings_text
 
-NO_AUGMENTATION = "no augmentation"
 RECOMMENDED_SETTING, EXPECTED_BEST = "recommended setting", "setting expected best"
 
 
@@ -124,7 +124,7 @@ class SearchView(ClaimView):
     @property
     def used_label(self) -> str:
         is_use = self.answer is not None and self.answer.kind == "use"
-        return str(self.answer.label) if self.answer and is_use else NO_AUGMENTATION
+        return str(self.answer.label) if self.answer and is_use else NONE
 
     @property
     def best(self) -> TrialRecord | None:

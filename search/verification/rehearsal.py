@@ -18,6 +18,7 @@ from search.driver.prepare import Prepared
 from search.driver.session import PHASES, WITH_LEAK, unwatched
 from search.driver.sitting import run_phases
 from search.experiment.answers import Predictions, Truth
+from search.experiment.kinds import CONCLUSIONS
 from search.experiment.trial import Outcome, TrialRecord, TrialSpec
 from search.journal.journal_file import Event
 from search.journal.journal_file import read as read_journal
@@ -25,11 +26,6 @@ from search.journal.state import EventLog, SearchState
 from search.training.progress import OnEpoch
 from search.verification.comparison import Comparison
 
-CONCLUSIONS = (
-    "evidence",
-    "test",
-    "leak",
-)  # event types whose content follows from the trials' answers
 SUMMATION = 1e-9  # elsewhere, of metrics: means of the journaled predictions, whatever the machine
 TOLD = {
     "result",
