@@ -18,6 +18,11 @@ TABLES = {
     "an objective": ("search.experiment.objectives", "OBJECTIVES"),
     "a loss": ("search.training.losses", "LOSSES"),
     "an algorithm": ("search.driver.algorithms", "ALGORITHMS"),
+    "a training mode": ("search.training.modes", "MODES"),
+    "a source": ("data.sources", "SOURCES"),
+    "a backbone": ("search.features.backbones", "BACKBONES"),
+    "a control": ("search.experiment.controls", "CONTROLS"),
+    "a kind of trial": ("search.experiment.kinds", "KINDS"),
 }
 Trees = Mapping[str, ast.Module]
 

@@ -3,6 +3,9 @@ downloaded once.
 
 It looks at `dataset.path`, the variable AUGSEARCH_CLOTHING and the cache, in this order. A download
 is extracted without leaving its folder and checked, and only then gets its name.
+
+urllib and not pooch, which checks the hash of an archive's own bytes: GitHub may make this one
+again. What bounds the download and what is unpacked would be ours all the same.
 """
 
 import http.client

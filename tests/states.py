@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from data.augmentations import AUGMENTATIONS
 from data.settings import DatasetConfig
 from search.evidence.answer import (
     AugmentationClaims,
@@ -282,6 +283,7 @@ def _opened(
         "execution": {"engine": "local", "workers": 1},
     }
     return Opened(
+        order=tuple(AUGMENTATIONS),
         search_id=search_id,
         name=name,
         config=config,

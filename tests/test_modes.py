@@ -33,7 +33,7 @@ def _parsed(training: dict) -> ExperimentConfig:
     return parse_config({"dataset": EXPERIMENT["dataset"], **sections}, "a file")
 
 
-@pytest.mark.parametrize("name", MODES.keys() - {OF_OWN_MODELS.name})
+@pytest.mark.parametrize("name", sorted(MODES.keys() - {OF_OWN_MODELS.name}))
 def test_a_mode_has_its_views_unless_the_file_says_others_and_its_networks(name: str) -> None:
     mode, training = MODES[name], {"mode": name, "finetune": {"from": "all"}}
     config = _parsed(training)

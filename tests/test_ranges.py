@@ -19,6 +19,7 @@ from search.driver.shared_checks import RANGES
 from search.evidence.answer import Answer, Shortfall
 from search.evidence.findings import Evidence, Score, TestResult
 from search.experiment.kinds import TRIAL_PHASES
+from search.experiment.objectives import OBJECTIVES
 from search.experiment.trial import Curve, Effect, TrialResult
 from search.guests.table import GUESTS
 from search.journal.events import EVENTS, Told
@@ -90,6 +91,18 @@ def test_a_figure_out_of_its_range_is_refused(
     _put(path, value)(event)
     name = next(part for part in reversed(path.split("/")) if not part.isdigit())
     with pytest.raises(JournalError, match=rf"\({kind}\): .*({name}|images|two est)"):
+        read_journal(_written(tmp_path, events))
+
+
+@pytest.mark.parametrize(
+    "figure", [name for name, record in OBJECTIVES.items() if not record.needs_all]
+)
+def test_a_completed_trial_has_every_figure_that_needs_no_more_than_its_answers(
+    finished_run: Path, tmp_path: Path, figure: str
+) -> None:
+    events = events_of(finished_run)
+    del only(events, "told", trial=0)["result"]["metrics"][figure]
+    with pytest.raises(JournalError, match="a completed trial has a score and metrics"):
         read_journal(_written(tmp_path, events))
 
 

@@ -11,6 +11,7 @@ from data.augmentations import active
 from data.errors import UserError
 from search.driver.experiment_file import parse_config
 from search.driver.session import PHASES
+from search.driver.sitting import phase_of
 from search.driver.specs import Epochs, SpecFactory, controls_of
 from search.experiment.controls import CONTROL_NAMES, CONTROLS, NONE
 from search.experiment.kinds import KINDS, Kind
@@ -57,7 +58,8 @@ def test_every_kind_of_trial_has_a_stream() -> None:
 def test_a_kind_of_trial_says_its_phase_and_has_words(kind: Kind) -> None:
     record = KINDS[kind]
     assert record.name == kind
-    assert record.phase in {*(phase.name for phase in PHASES), *GUESTS}
+    phases = (*PHASES, *map(phase_of, GUESTS.values()))
+    assert {phase.name: phase.event for phase in phases}[record.phase] == record.event
     assert record.about[0].isupper()
     assert not record.about.endswith(".")
     assert record.several

@@ -34,7 +34,7 @@ SIDEWAYS = {UPRIGHT[orientation] for orientation in (5, 6, 7, 8)}
 
 
 SHIFTS = ("width_shift_range", "height_shift_range")
-REASONS = {
+WHY_SEARCHED = {
     "width_shift_range": "share of the side, either way",
     "height_shift_range": "share of the side, up and down",
     "zoom_range": "share; what is shown may be nearer or farther away",
@@ -176,7 +176,7 @@ def searched(shapes: Shapes) -> Iterator[Chosen]:
     degrees, why = shapes.turn
     most = dict.fromkeys(SHIFTS, 0.1) | {"zoom_range": 0.2} if shapes.is_tiny else {}
     most["rotation_range"] = degrees
-    reasons = REASONS | {"rotation_range": f"degrees; {why}"}
+    reasons = WHY_SEARCHED | {"rotation_range": f"degrees; {why}"}
     for name, usual in (USUAL | {"vertical_flip": [False, True]}).items():
         value = usual | {"max": most[name]} if name in most else usual
         yield Chosen(f"augmentation.{name}", value, reasons[name])

@@ -19,19 +19,22 @@ from search.driver.search_checks import (
 )
 from search.driver.shared_checks import SearchSoFar, need
 from search.driver.trial_checks import check_asked, check_retried, check_told
-from search.experiment.kinds import KINDS, TRIAL_PHASES
+from search.experiment.kinds import CONCLUSIONS, KINDS, TRIAL_PHASES
 from search.experiment.trial import TrialRecord
 from search.guests.table import GUESTS
 from search.journal.journal_file import Event, JournalError
 from search.journal.state import place_of
 
 PREPARE = "prepare"
-PHASE_OF_EVENT = {"cut": "search", "test": "test", **{name: name for name in GUESTS}}
-WITH_EVIDENCE = ("search", "confirm")
+WITH_EVIDENCE = tuple(
+    dict.fromkeys(kind.phase for kind in KINDS.values() if kind.event == "evidence")
+)
+PHASE_OF_EVENT = {"cut": KINDS["trial"].phase} | {
+    kind.event: kind.phase for kind in KINDS.values() if kind.event not in (None, "evidence")
+}
 CLOSING = ("stopped", "resumed")  # resumed: the sitting before was killed
 CLOSING_OR_PHASE = ("phase", *CLOSING)
-CONCLUDING = ("evidence", "test", *GUESTS)
-UNDER_WAY = ("asked", "told", "cut", *CONCLUDING, "phase", *CLOSING)
+UNDER_WAY = ("asked", "told", "cut", *CONCLUSIONS, "phase", *CLOSING)
 # What may come after each type; the first event has nothing before it.
 NEXT: dict[str, tuple[str, ...]] = {
     "": ("opened",),
@@ -93,7 +96,7 @@ def _check_repeats(events: Sequence[Event]) -> None:
     is_over = False
     for event in events:
         kind = event["type"]
-        if kind in CONCLUDING:
+        if kind in CONCLUSIONS:
             said = json.dumps(event["evidence"], sort_keys=True) if kind == "evidence" else kind
             if said in concluded:
                 raise JournalError(f"{place_of(event)}: it was concluded before")

@@ -26,7 +26,7 @@ from search.training.modes import mode_of
 LARGEST_COUNT = 2**53
 MOST_SCORED = 10**8
 MOST_LABEL = 500  # signs
-METRICS = {name for name, record in OBJECTIVES.items() if record.always}
+METRICS = {name for name, record in OBJECTIVES.items() if not record.needs_all}
 ROUNDING = 1e-6  # of float32 shares and of sums
 SHARE, CORRELATION, AMOUNT, TIME = (0.0, 1.0), (-1.0, 1.0), (0.0, inf), (0.0, LATEST)
 # The fields of each type that have a range of their own, whatever the search is of.

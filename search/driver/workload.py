@@ -17,7 +17,7 @@ from search.experiment.precisions import PRECISIONS, Precision
 from search.experiment.space import Space
 from search.experiment.trial import TrialRecord
 from search.journal.state import EventLog
-from search.report.time_left import Pace
+from search.report.time_left import Pace, seconds_of
 from search.report.trial_facts import trained_seconds
 from search.training.modes import Views, budget_of, mode_of
 
@@ -315,8 +315,10 @@ class Deadline:
 
     def seconds_needed(self) -> float:
         """By another trial and by what comes after the search phase."""
-        after = sum(phase.amount for phase in self._work.later) / self._workers
-        return self._pace.usual() * (self._work.dearest + after)
+        rates = dict.fromkeys(("next", "later"), self._pace.usual())
+        later = {"later": sum(phase.amount for phase in self._work.later)}
+        next_one = seconds_of({"next": self._work.dearest}, rates)
+        return next_one + seconds_of(later, rates, self._workers)
 
 
 def out_of_time(log: EventLog, deadline: Deadline, asked: int) -> bool:

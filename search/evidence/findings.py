@@ -3,9 +3,7 @@ trials in `conclusions`, journaled, and read by the page, MLflow and the command
 Computes nothing itself.
 """
 
-from typing import Any, Literal
-
-from pydantic import SerializerFunctionWrapHandler, model_serializer
+from typing import Literal
 
 from search.evidence.answer import Answer, Claims
 from search.evidence.looks import Settled
@@ -22,15 +20,6 @@ class RungCorrelation(Frozen):
     rho: float
     num_trials: int
     unit: Literal["views", "epochs"] = "views"
-
-    @model_serializer(mode="wrap")
-    def _without_views(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Journals from before there were epochs have no unit; verifying them compares what is
-        dumped."""
-        content = dump(self)
-        return (
-            content if self.unit != "views" else {k: v for k, v in content.items() if k != "unit"}
-        )
 
 
 class Score(Frozen):

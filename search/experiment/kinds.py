@@ -13,15 +13,16 @@ Kind = Literal["control", "trial", "confirm", "ablation", "test", GuestName]
 class TrialKind:
     """phase: in which it is trained. part: of the search, whose random numbers it draws from and in
     whose precision its backbone computes. about: what such a trial is, and several: what many are
-    called, for people. again: before the name of one that trains what another trial was. on_rungs:
-    whether a later rung may train its setting on. is_evidence: what verdicts and tables of trials
-    rest on; not the sealed test's."""
+    called, for people. event: of the journal, that concludes its phase. again: before the name of
+    one that trains what another trial was. on_rungs: whether a later rung may train its setting on.
+    is_evidence: what verdicts and tables of trials rest on; not the sealed test's."""
 
     name: Kind
     phase: str
     part: Part
     about: str
     several: str
+    event: str | None = None
     again: str = ""
     on_rungs: bool = False
     is_evidence: bool = True
@@ -33,7 +34,13 @@ KINDS: dict[Kind, TrialKind] = {
     for record in (
         TrialKind("control", "controls", "search", "A control", "controls", on_rungs=True),
         TrialKind(
-            "trial", "search", "search", "A setting that the search tried", "trials", on_rungs=True
+            name="trial",
+            phase="search",
+            part="search",
+            about="A setting that the search tried",
+            several="trials",
+            event="evidence",
+            on_rungs=True,
         ),
         TrialKind(
             name="confirm",
@@ -41,10 +48,16 @@ KINDS: dict[Kind, TrialKind] = {
             part="confirm",
             about="A setting trained again on fresh seeds",
             several="confirmation",
+            event="evidence",
             again="again: ",
         ),
         TrialKind(
-            "ablation", "confirm", "confirm", "Trained to tell augmentations apart", "ablation"
+            name="ablation",
+            phase="confirm",
+            part="confirm",
+            about="Trained to tell augmentations apart",
+            several="ablation",
+            event="evidence",
         ),
         TrialKind(
             name="test",
@@ -52,6 +65,7 @@ KINDS: dict[Kind, TrialKind] = {
             part="test",
             about="A final model, for the sealed test set",
             several="test",
+            event="test",
             again="test: ",
             is_evidence=False,
         ),
@@ -61,8 +75,10 @@ KINDS: dict[Kind, TrialKind] = {
             part="search",
             about="Scored on augmented images too, on purpose",
             several="leak",
+            event="leak",
             is_evidence=False,
         ),
     )
 }
+CONCLUSIONS = tuple(dict.fromkeys(record.event for record in KINDS.values() if record.event))
 TRIAL_PHASES = tuple(dict.fromkeys(record.phase for record in KINDS.values()))

@@ -76,7 +76,6 @@ class ObjectiveRecord:
     of_class: str | None = None
     # As `flip`, of the least change there is, where no answer is right or wrong.
     doubt: Callable[[np.ndarray], np.ndarray] | None = None
-    always: bool = False  # every journal has the figure; those of earlier versions lack later ones
 
     def changes(self, true: np.ndarray) -> np.ndarray:
         """float64 [n]: by how much an image's part changes where it is answered otherwise."""
@@ -158,7 +157,6 @@ OBJECTIVES: dict[str, ObjectiveRecord] = {
             bounds=(-1.0, 1.0),
             unit=Unit(100.0, 1, "points", "accuracy", "a point is one image in a hundred"),
             words="accuracy",
-            always=True,
         ),
         ObjectiveRecord(
             name="balanced_accuracy",
@@ -176,7 +174,6 @@ OBJECTIVES: dict[str, ObjectiveRecord] = {
                 "a point is one image in a hundred of every class",
             ),
             words="balanced accuracy",
-            always=True,
         ),
         ObjectiveRecord(
             name="macro_f1",
@@ -222,7 +219,6 @@ OBJECTIVES: dict[str, ObjectiveRecord] = {
             bounds=(-inf, inf),
             unit=Unit(1.0, 3, "nats", "log-loss saved"),
             words="log-loss",
-            always=True,
         ),
     )
 }

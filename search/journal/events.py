@@ -10,7 +10,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, create_model, model_validator
 
-from data.augmentations import AUGMENTATIONS
 from data.dataset_notes import DataNotes
 from search.evidence.findings import Evidence, TestResult
 from search.experiment.config import ExperimentConfig, config_of_json
@@ -53,7 +52,7 @@ class Opened(Frozen):
     earlier_looks: int = 0  # at the test set, by searches this directory held before
     space: dict[str, Any]  # what is searched: name -> {"min", "max", "step"} or {"choices"}
     fixed: dict[str, Any]
-    order: tuple[str, ...] = ()  # of the settings that were written: that of their tables
+    order: tuple[str, ...]  # of the settings that were written: that of their tables
 
     @property
     def experiment(self) -> ExperimentConfig:
@@ -62,14 +61,11 @@ class Opened(Frozen):
 
     @model_validator(mode="after")
     def _as_written(self) -> "Opened":
-        """The journal sorts keys, and what an algorithm proposes follows their order. A journal
-        without `order` is taken to have been written in the order of the table of augmentations."""
-        order = self.order or tuple(AUGMENTATIONS)
-        parts = {
-            part: _ordered(self.config[part], order) for part in SEARCHED if part in self.config
-        }
+        """The journal sorts keys, and what an algorithm proposes follows their order."""
+        order, config = self.order, self.config
+        parts = {part: _ordered(config[part], order) for part in SEARCHED if part in config}
         # The value is frozen for everybody else; it is still being made here.
-        self.__dict__.update(config={**self.config, **parts}, space=_ordered(self.space, order))
+        self.__dict__.update(config={**config, **parts}, space=_ordered(self.space, order))
         return self
 
 

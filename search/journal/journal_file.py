@@ -25,7 +25,7 @@ FRESH = "--fresh, which deletes the search kept there (its trials, page and mode
 
 MOST_JOURNAL_BYTES = 1 << 29
 # Raised where what the events hold, or what follows from it, changes: an older journal is refused.
-JOURNAL_FORMAT = 2
+JOURNAL_FORMAT = 3
 
 _HEAD = b'{"crc":"'
 _BODY_STARTS = len(_HEAD) + 8 + len(b'",')

@@ -10,6 +10,9 @@
 4. Any other owner is watched: it lives if the file is touched within twelve heartbeats. No two
    clocks are compared, so machines whose clocks differ agree.
 
+filelock would be rule 1 alone: an owner's name, rules 2 to 4 and `verify` would still be written
+here, so it is not used.
+
 Who holds the lock may write the run directory; what is written is no concern of this module.
 """
 

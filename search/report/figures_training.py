@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from search.experiment.controls import NONE
 from search.experiment.trial import Curve, TrialRecord
 from search.report.figure_style import BLUE, GREY, INK, ORANGE, PALE, is_narrow, new_figure
 from search.report.sections import confusion_note
@@ -26,10 +27,7 @@ def curve_records(view: SearchView) -> list[tuple[str, TrialRecord]]:
     curves."""
     chosen, best = view.chosen, view.best
     baseline = view.baseline("confirm" if chosen else "control") or view.baseline()
-    pairs = [
-        ("no augmentation", baseline),
-        ("recommended setting" if chosen else "best trial", chosen or best),
-    ]
+    pairs = [(NONE, baseline), ("recommended setting" if chosen else "best trial", chosen or best)]
     return [
         (name, r) for name, r in pairs if r and r.result and r.result.curve and r.result.curve.loss
     ]

@@ -9,10 +9,8 @@ from search.evidence.findings import RungCorrelation
 from search.experiment.trial import TrialRecord, fullest
 from search.report.figure_style import (
     BLUE,
-    GREEN,
     INK,
     ORANGE,
-    PURPLE,
     Row,
     draw_rows,
     is_narrow,
@@ -28,7 +26,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-KIND_COLORS = {"control": ORANGE, "trial": BLUE, "confirm": GREEN, "ablation": PURPLE, "test": INK}
 CONTROL_MARK = "D"
 MOST_LABELS, MOST_ROWS = 60, 300
 
@@ -93,7 +90,7 @@ def floor_rows(view: SearchView, limit: int) -> list[Row]:
             value=record.effect.delta,
             low=record.effect.ci_low,
             high=record.effect.ci_high,
-            color=KIND_COLORS[record.kind],
+            color=ORANGE if record.kind == "control" else BLUE,
             marker=CONTROL_MARK if record.kind == "control" else "o",
             hollow=budget(record) < top,
         )

@@ -15,13 +15,13 @@ from data.augmentations import is_option
 from search.evidence.answer import Estimate, WholeClaim, candidates, disagree
 from search.evidence.findings import Score
 from search.experiment.beside import with_beside
+from search.experiment.controls import NONE
 from search.experiment.settings import Settings
 from search.experiment.trial import TrialRecord
 from search.report.claim_view import ClaimView, Judged, WholeSetting, gain_of, has_trained
 from search.report.named_view import searched_part
 from search.report.wording import UNNAMED, beside_text, other_part
 
-NO_AUGMENTATION = "no augmentation"
 RECOMMENDED_SETTING, EXPECTED_BEST = "recommended setting", "setting expected best"
 
 
@@ -125,7 +125,7 @@ class SearchView(ClaimView):
     @property
     def used_label(self) -> str:
         is_use = self.answer is not None and self.answer.kind == "use"
-        return str(self.answer.label) if self.answer and is_use else NO_AUGMENTATION
+        return str(self.answer.label) if self.answer and is_use else NONE
 
     @property
     def best(self) -> TrialRecord | None:

@@ -14,6 +14,7 @@ from data.augmentations import AUGMENTATIONS, visible_settings
 from data.messages import escaped, plural
 from data.value_forms import is_number
 from search.evidence.answer import Estimate
+from search.experiment.controls import NONE
 from search.experiment.kinds import KINDS
 from search.experiment.objectives import Unit
 from search.experiment.settings import MIXING
@@ -218,7 +219,7 @@ def _setting_texts(augmentation: Mapping[str, Any], size: int, more: int) -> dic
 
 
 def _nothing(augmentation: Mapping[str, Any], size: int) -> str:
-    return f"nothing that shows at {size} px" if augmentation else "no augmentation"
+    return f"nothing that shows at {size} px" if augmentation else NONE
 
 
 def printable(text: str) -> str:

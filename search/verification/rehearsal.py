@@ -18,6 +18,7 @@ from search.driver.prepare import Prepared
 from search.driver.session import PHASES, unwatched
 from search.driver.sitting import phase_of, run_phases
 from search.experiment.answers import Predictions, Truth
+from search.experiment.kinds import CONCLUSIONS
 from search.experiment.trial import Outcome, TrialRecord, TrialSpec
 from search.guests.table import GUESTS
 from search.journal.journal_file import Event
@@ -26,8 +27,6 @@ from search.journal.state import EventLog, SearchState
 from search.training.progress import OnEpoch
 from search.verification.comparison import Comparison
 
-# Event types whose content follows from the trials' answers.
-CONCLUSIONS = ("evidence", "test", *GUESTS)
 SUMMATION = 1e-9  # elsewhere, of metrics: means of the journaled predictions, whatever the machine
 TOLD = {
     "result",
