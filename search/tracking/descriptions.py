@@ -8,6 +8,7 @@ from urllib.parse import quote
 from data.augmentations import AUGMENTATIONS
 from data.messages import escaped, first_of
 from data.secrets import redacted
+from search.experiment.objectives import SHOWN_ANYWAY
 from search.experiment.trial import Kind, TrialRecord
 from search.export.exporters import Policy, targets_of, write
 from search.guests.table import GUESTS
@@ -124,9 +125,9 @@ def describe_winner(view: SearchView, class_names: Sequence[str]) -> str:
 def test_accuracy(view: SearchView) -> str:
     """Of the model that is kept, with its interval; empty where it was not measured."""
     score = view.kept_score
-    if score is None or "accuracy" not in score.metrics:
+    if score is None or SHOWN_ANYWAY not in score.metrics:
         return ""
-    return percent_text(score.metrics["accuracy"], score.accuracy_ci)
+    return percent_text(score.metrics[SHOWN_ANYWAY], score.accuracy_ci)
 
 
 def _code(view: SearchView) -> str:
