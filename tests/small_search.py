@@ -23,11 +23,21 @@ EXPERIMENT: dict[str, Any] = {
 }
 
 
-def small_config(cache: Path, **sections: Any) -> ExperimentConfig:
-    """Untracked. sections: in place of the experiment's; `execution` beside the cache folder."""
+def small_experiment(cache: Path, **sections: Any) -> dict[str, Any]:
+    """As a file has it, untracked. sections: in place of the experiment's; `execution` beside the
+    cache folder."""
     execution = {"cache_dir": str(cache), **sections.pop("execution", {})}
-    experiment = {**EXPERIMENT, "tracking": {"uri": None}, "execution": execution, **sections}
-    return parse_config(experiment, "test")
+    return {**EXPERIMENT, "tracking": {"uri": None}, "execution": execution, **sections}
+
+
+def own_model_experiment(cache: Path, **sections: Any) -> dict[str, Any]:
+    """The same with one fold and no confirmation: a handful of trainings."""
+    few: dict[str, Any] = {"folds": 1, "seeds": 1, "confirm": None, "controls": []}
+    return small_experiment(cache, **{"evaluation": few, **sections})
+
+
+def small_config(cache: Path, **sections: Any) -> ExperimentConfig:
+    return parse_config(small_experiment(cache, **sections), "test")
 
 
 def sit(

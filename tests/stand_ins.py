@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from multiprocessing import connection
 from pathlib import Path
 from typing import Any
@@ -99,6 +100,23 @@ def answer(spec: TrialSpec, resources: Resources, on_epoch: OnEpoch | None = Non
         ),
     )
     return Outcome(result, predictions)
+
+
+def training(gain: Callable[[Settings], float], ease: float) -> Any:
+    """Answers whose log-probabilities, `ease` on average, move by the gain, on images that are as
+    hard for all."""
+
+    def run(spec: TrialSpec, resources: Resources, on_epoch: OnEpoch | None = None) -> Outcome:
+        outcome = answer(spec, resources)
+        told = outcome.predictions
+        assert told is not None
+        image = np.random.default_rng(1).normal(ease, 0.5, told.log_prob.shape[1])
+        own = np.random.default_rng(int(spec.key[:8], 16)).normal(0, 0.2, told.log_prob.shape)
+        found = np.minimum(image + own + gain(spec.settings), -0.01).astype(np.float32)
+        result = outcome.result.model_copy(update={"score": -float(found.mean())})
+        return Outcome(result, replace(told, log_prob=found))
+
+    return run
 
 
 def call(step: Callable[[], object]) -> Callable[[TrialSpec, Resources], Outcome]:
@@ -222,12 +240,13 @@ def resources_in(folder: Path, num_threads: int = 2) -> Resources:
 
 
 class Clock:
-    """Seconds that pass only when told to."""
+    """Seconds that pass only when told to, and `step` of them each time it is read."""
 
-    def __init__(self) -> None:
-        self.now = 1000.0
+    def __init__(self, step: float = 0.0) -> None:
+        self.step, self.now = step, 1000.0
 
     def __call__(self) -> float:
+        self.now += self.step
         return self.now
 
 

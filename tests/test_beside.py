@@ -7,11 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from faulty_searches import config_of, events_of, in_haste
 from small_search import EXPERIMENT, sit, table_of
-from stand_ins import answer as made_up
+from stand_ins import training
 from test_resuming import assert_sound
 
 from search.driver.event_checks import check_events
@@ -19,16 +18,15 @@ from search.driver.session import SearchResult
 from search.evidence.answer import Answer, Claims
 from search.experiment.config import ExperimentConfig
 from search.experiment.settings import Settings
-from search.experiment.trial import Outcome, Resources, TrialSpec
 from search.journal.journal_file import JournalError
 from search.report.answer import answer, beside_answer
 from search.report.summary import summarize, winner_of
 from search.report.view import SearchView
-from search.training.progress import OnEpoch
 
 Gain = Callable[[Settings], float]
 RATES = [1e-6, 1e-2]  # the first is what controls have
 NEGLIGIBLE = 0.05
+EASE = -6.0
 
 
 def is_fast(settings: Settings) -> bool:
@@ -46,23 +44,6 @@ def by_both(settings: Settings) -> float:
 def by_both_together(settings: Settings) -> float:
     """At the rate of the controls nothing trains, and no augmentation matters."""
     return by_both(settings) if is_fast(settings) else 0.0
-
-
-def training(gain: Gain) -> Any:
-    """Answers whose log-probabilities move by the gain, on images that are as hard for all."""
-
-    def run(spec: TrialSpec, resources: Resources, on_epoch: OnEpoch | None = None) -> Outcome:
-        outcome = made_up(spec, resources)
-        assert outcome.predictions is not None
-        shape = outcome.predictions.log_prob.shape
-        ease = np.random.default_rng(1).normal(-6, 0.5, shape[1])
-        own = np.random.default_rng(int(spec.key[:8], 16)).normal(0, 0.2, shape)
-        found = np.minimum(ease + own + gain(spec.settings), -0.01).astype(np.float32)
-        told = outcome.predictions
-        answers = told.__class__(told.images, told.predicted, found, told.fold)
-        return Outcome(outcome.result.model_copy(update={"score": -float(found.mean())}), answers)
-
-    return run
 
 
 def experiment(cache: Path, rates: Any = RATES, **sections: Any) -> ExperimentConfig:
@@ -87,7 +68,7 @@ def haste(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 def searched(
     haste: pytest.MonkeyPatch, gain: Gain, config: ExperimentConfig, run_dir: Path
 ) -> SearchResult:
-    haste.setattr("search.training.run_trial.run_trial", training(gain))
+    haste.setattr("search.training.run_trial.run_trial", training(gain, EASE))
     result = sit(config, run_dir)
     assert result.outcome == "finished", result.reason
     return result

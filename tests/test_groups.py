@@ -240,23 +240,17 @@ def test_folds_are_as_even_as_scikit_learns_and_hold_every_class() -> None:
         assert len(set(fold[groups == group])) == 1
 
 
-def _experiment(root: Path, folds: int) -> ExperimentConfig:
-    return small_config(
-        root / "cache",
-        dataset={
-            "source": "csv",
-            "path": str(root / "images.csv"),
-            "image_size": 8,
-            "group_column": "patient",
-        },
-        evaluation={"folds": folds, "seeds": 1, "confirm": None},
-    )
+def _grouped(root: Path, folds: int) -> ExperimentConfig:
+    table = {"source": "csv", "path": str(root / "images.csv"), "group_column": "patient"}
+    evaluation = {"folds": folds, "seeds": 1, "confirm": None}
+    dataset = {**table, "image_size": 8}
+    return small_config(root / "cache", dataset=dataset, evaluation=evaluation)
 
 
 def test_a_group_meets_itself_in_no_head(tmp_path: Path) -> None:
     write_folders(tmp_path, {".": 40})
     csv_config(tmp_path, CSV)
-    config = _experiment(tmp_path, 3)
+    config = _grouped(tmp_path, 3)
     dataset = prepare(config, resources_of(config, tmp_path)).dataset
     protocol = Protocol(folds=3, fold_seed=1, head_seeds=(1,), view_seed=1, views=1)
     pool = pool_rows(dataset, protocol)
@@ -271,7 +265,7 @@ def test_a_group_meets_itself_in_no_head(tmp_path: Path) -> None:
 def test_more_folds_than_groups_of_a_class_are_refused(tmp_path: Path) -> None:
     write_folders(tmp_path, {".": 40})
     csv_config(tmp_path, CSV)
-    config = _experiment(tmp_path, 10)
+    config = _grouped(tmp_path, 10)
     with pytest.raises(UserError, match=r"class 'cat' has \d groups outside the test split"):
         prepare(config, resources_of(config, tmp_path))
 

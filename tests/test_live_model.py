@@ -15,7 +15,7 @@ import keras
 import keras_tuner
 import numpy as np
 import pytest
-from small_search import EXPERIMENT, after
+from small_search import after, own_model_experiment
 
 from data.errors import UserError
 from data.live_code import LiveCode
@@ -161,14 +161,8 @@ def test_what_it_builds_makes_it_another(
 
 
 def _experiment(folder: Path) -> dict[str, Any]:
-    return {
-        **EXPERIMENT,
-        "model": {},
-        "training": {"max_epochs": 1, "patience": 1, "batch_size": 512},
-        "evaluation": {"folds": 1, "seeds": 1, "confirm": None, "controls": []},
-        "tracking": {"uri": None},
-        "execution": {"cache_dir": str(folder / "cache")},
-    }
+    training = {"max_epochs": 1, "patience": 1, "batch_size": 512}
+    return own_model_experiment(folder / "cache", model={}, training=training)
 
 
 def test_a_search_goes_on_with_the_same_model_only(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from faulty_searches import config_of, events_of, in_haste
 from small_search import sit, table_of
-from stand_ins import answer as made_up
+from stand_ins import training
 from states import make_claims, make_state
 from test_answer import random_claims
 from test_phases import context_of
@@ -24,44 +24,20 @@ from search.evidence.answer import Claims, alone_label, answer_of, candidates
 from search.evidence.findings import TakenLook
 from search.evidence.looks import Settled, settle, with_settled
 from search.experiment.config import ExperimentConfig
-from search.experiment.trial import Outcome, Resources, TrialSpec
 from search.journal.journal_file import JournalError
 from search.report.answer import beside_answer
 from search.report.summary import summarize
 from search.report.tables import verdict_table
 from search.report.view import SearchView
 from search.tracking.descriptions import describe
-from search.training.progress import OnEpoch
 
 LOOKS = [0.4, 0.7, 1]
 GAINS = {"vertical_flip": -0.5, "zoom_range": 0.4, "policy": -0.3, "shear_range": -2.0}
 
 
-def gain_of(spec: TrialSpec, gains: dict[str, float]) -> float:
-    return sum(gains.get(name, 0.0) for name in spec.settings.augmentation)
-
-
-def training(gains: dict[str, float]) -> Any:
-    """Answers in which each augmentation moves the log-probability by its gain, at any strength, on
-    images that are as hard for all."""
-
-    def run(spec: TrialSpec, resources: Resources, on_epoch: OnEpoch | None = None) -> Outcome:
-        outcome = made_up(spec, resources)
-        assert outcome.predictions is not None
-        shape = outcome.predictions.log_prob.shape
-        ease = np.random.default_rng(1).normal(-4, 0.5, shape[1])
-        own = np.random.default_rng(int(spec.key[:8], 16)).normal(0, 0.2, shape)
-        found = np.minimum(ease + own + gain_of(spec, gains), -0.01).astype(np.float32)
-        answers = outcome.predictions.__class__(
-            outcome.predictions.images,
-            outcome.predictions.predicted,
-            found,
-            outcome.predictions.fold,
-        )
-        result = outcome.result.model_copy(update={"score": -float(found.mean())})
-        return Outcome(result, answers)
-
-    return run
+def trained(gains: dict[str, float]) -> Any:
+    """Each augmentation moves the log-probability by its gain, at any strength."""
+    return training(lambda settings: sum(gains.get(n, 0.0) for n in settings.augmentation), -4.0)
 
 
 def experiment(cache: Path, **search: Any) -> ExperimentConfig:
@@ -86,7 +62,7 @@ def experiment(cache: Path, **search: Any) -> ExperimentConfig:
 @pytest.fixture
 def haste(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     in_haste(monkeypatch)
-    monkeypatch.setattr("search.training.run_trial.run_trial", training(GAINS))
+    monkeypatch.setattr("search.training.run_trial.run_trial", trained(GAINS))
     return monkeypatch
 
 
@@ -187,7 +163,7 @@ def test_the_search_phase_ends_where_every_augmentation_is_known(
     haste: pytest.MonkeyPatch, cache: Path, tmp_path: Path
 ) -> None:
     gains = {"rotation_range": 0.3, "vertical_flip": -0.5, "zoom_range": 0.4}
-    haste.setattr("search.training.run_trial.run_trial", training(gains))
+    haste.setattr("search.training.run_trial.run_trial", trained(gains))
     result = sit(experiment(cache, trials=20, looks=[0.4, 1]), tmp_path / "run")
     (early, _) = taken(result)
     assert early.ended_search

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from small_search import EXPERIMENT, after, sit, table_of
+from small_search import EXPERIMENT, after, sit, small_experiment, table_of
 
 from data.errors import UserError
 from search.driver.experiment_file import experiment_schema, load_config
@@ -61,12 +61,7 @@ def test_a_network_of_keras_applications_is_preprocessed_as_its_own_module_does(
 
 def _experiment(network: Path | str, folder: Path, backbone: str = "file:conv") -> dict[str, Any]:
     model = {**EXPERIMENT["model"], "backbone": backbone, "weights": str(network)}
-    return {
-        **EXPERIMENT,
-        "model": model,
-        "tracking": {"uri": None},
-        "execution": {"cache_dir": str(folder / "cache")},
-    }
+    return small_experiment(folder / "cache", model=model)
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from small_search import EXPERIMENT, after, sit, table_of
+from small_search import after, sit, small_experiment, table_of
 
 from data import own_augmentations
 from data.augmentations import AUGMENTATIONS, active, alone, complete
@@ -48,12 +48,7 @@ def _experiment(
     folder: Path, augmentation: dict[str, Any] = SEARCHED, code: str = GRAIN
 ) -> dict[str, Any]:
     (folder / "my_augment.py").write_text(code)
-    return {
-        **EXPERIMENT,
-        "augmentation": augmentation,
-        "tracking": {"uri": None},
-        "execution": {"cache_dir": str(folder / "cache")},
-    }
+    return small_experiment(folder / "cache", augmentation=augmentation)
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ import keras_tuner
 import numpy as np
 import pytest
 import tensorflow as tf
-from small_search import EXPERIMENT, after, sit, table_of
+from small_search import EXPERIMENT, after, own_model_experiment, sit, table_of
 
 from data.errors import UserError
 from data.own_code import given, read_code
@@ -52,18 +52,13 @@ def build(hp):
 
 
 def _experiment(folder: Path, code: str | None = MODEL, **sections: Any) -> dict[str, Any]:
-    """One fold, no confirmation: a handful of trainings."""
     if code is not None:
         (folder / "my_model.py").write_text(code)
-    return {
-        **EXPERIMENT,
+    usual = {
         "model": {"build": "my_model.py:build"},
         "training": {"max_epochs": 2, "patience": 2, "batch_size": 256},
-        "evaluation": {"folds": 1, "seeds": 1, "confirm": None, "controls": []},
-        "tracking": {"uri": None},
-        "execution": {"cache_dir": str(folder / "cache")},
-        **sections,
     }
+    return own_model_experiment(folder / "cache", **{**usual, **sections})
 
 
 @pytest.mark.slow

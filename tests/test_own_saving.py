@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from small_search import EXPERIMENT, Heard, sit
+from small_search import Heard, own_model_experiment, sit
 from typer.testing import CliRunner
 
 from data.own_code import given
@@ -80,17 +80,13 @@ WHY = {
 
 def _experiment(folder: Path, model: str, **sections: Any) -> dict[str, Any]:
     (folder / "net.py").write_text(HEAD.replace("MODEL", model))
-    return {
-        **EXPERIMENT,
+    usual = {
         "augmentation": {"horizontal_flip": [False, True]},
         "model": {"build": "net.py:build"},
         "training": {"max_epochs": 1, "patience": 1, "batch_size": 256},
         "search": {"algorithm": "random", "trials": 1},
-        "evaluation": {"folds": 1, "seeds": 1, "confirm": None, "controls": []},
-        "tracking": {"uri": None},
-        "execution": {"cache_dir": str(folder / "cache")},
-        **sections,
     }
+    return own_model_experiment(folder / "cache", **{**usual, **sections})
 
 
 @pytest.mark.parametrize("model", WHY)

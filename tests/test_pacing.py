@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
+from stand_ins import Clock
 from states import make_state
 
 from search.commands.check import make_plan
@@ -26,17 +27,6 @@ from search.experiment.config import ExperimentConfig
 from search.experiment.precisions import PRECISIONS, Precision
 from search.experiment.trial import TrialRecord, TrialResult
 from search.journal.state import SearchState
-
-
-class Clock:
-    """Goes on by so many seconds each time it is read."""
-
-    def __init__(self, step: float) -> None:
-        self.step, self.now = step, 0.0
-
-    def __call__(self) -> float:
-        self.now += self.step
-        return self.now
 
 
 def config_of(finished_run: Path, **search: Any) -> ExperimentConfig:
@@ -154,7 +144,8 @@ def test_a_search_that_runs_out_of_time_confirms_the_best_it_has(
     def hurried(
         config: ExperimentConfig, earlier: float, started: float, precision: Precision
     ) -> Deadline:
-        return Deadline(config, 0.0, 0.0, Clock(1000.0))
+        clock = Clock(1000.0)
+        return Deadline(config, 0.0, clock.now, clock)
 
     monkeypatch.setattr(session, "Deadline", hurried)
     config = config_of(finished_run, trials=20, max_hours=1.0)

@@ -215,6 +215,15 @@ def test_the_leak_demo_scores_the_same_trials_on_augmented_images_and_changes_no
     assert verify(run_dir).same
 
 
+def test_a_guest_that_is_none_is_refused_before_anything_is_written(
+    cache: Path, tmp_path: Path
+) -> None:
+    for guests in (("leek",), "leak"):
+        with pytest.raises(TypeError, match="allowed: leak"):
+            sit(small_config(cache), tmp_path / "run", guests=guests)
+    assert not (tmp_path / "run").exists()
+
+
 def test_the_baseline_is_tried_at_each_extreme_of_each_searched_augmentation(
     finished: SearchResult,
 ) -> None:

@@ -39,7 +39,7 @@ from search.driver.unchanged import unchanged_lines
 from search.driver.workload import heads_trained, trained_later, workload
 from search.evidence.power import Advice, KnownBaseline, Plan, Spread, advise, measured_spread
 from search.experiment.config import ExperimentConfig
-from search.experiment.objectives import OBJECTIVES, Objective
+from search.experiment.objectives import OBJECTIVES, SHOWN_ANYWAY, Objective
 from search.experiment.precisions import Precision
 from search.experiment.settings import Frozen
 from search.experiment.trial import Resources, TrialRecord
@@ -194,7 +194,7 @@ def _advice(prepared: Prepared, measured: Measured | None) -> Advice:
         independent_share=_independent_share(prepared.dataset),
     )
     known = KnownBaseline(
-        accuracy=metrics.get("accuracy", TYPICAL_ACCURACY),
+        accuracy=metrics.get(SHOWN_ANYWAY, TYPICAL_ACCURACY),
         spread=spread,
         room=_room(metrics, objective),
         weight=float(np.sqrt((weights**2).mean())),

@@ -18,6 +18,7 @@ from search.driver.winner import final_record
 from search.evidence.evaluation import paired_effect
 from search.experiment.answers import Predictions, Truth
 from search.experiment.controls import NONE
+from search.experiment.objectives import SHOWN_ANYWAY
 from search.experiment.seeds import derive_seed
 from search.experiment.settings import Frozen
 from search.experiment.trial import Effect, TrialRecord
@@ -166,7 +167,7 @@ def _pair(what: str, tested: list[Answered], truth: Truth) -> ComparedPair:
             float((first.predicted == true).mean()),
             float((second.predicted == true).mean()),
         ),
-        effect=paired_effect(second, first, labels, "accuracy", derive_seed(0, "compare", what)),
+        effect=paired_effect(second, first, labels, SHOWN_ANYWAY, derive_seed(0, "compare", what)),
         models=models,
         num_images=len(true),
     )

@@ -21,7 +21,7 @@ from search.evidence.looks import with_settled
 from search.evidence.scores import confusion_matrix, rank_agreement, wilson_interval
 from search.experiment.beside import beside_of
 from search.experiment.controls import NONE
-from search.experiment.objectives import OBJECTIVES
+from search.experiment.objectives import OBJECTIVES, SHOWN_ANYWAY
 from search.experiment.seeds import derive_seed
 from search.experiment.settings import setting_key
 from search.experiment.trial import Effect, TrialRecord
@@ -150,7 +150,7 @@ def _score(context: Context, label: str, number: int) -> Score:
     metrics = result.metrics if result else {}
     count = len(context.ledger.predictions(number).images)
     independent = (result and result.num_independent) or count
-    interval = wilson_interval(metrics["accuracy"], independent)
+    interval = wilson_interval(metrics[SHOWN_ANYWAY], independent)
     return Score(label=label, metrics=metrics, accuracy_ci=interval)
 
 

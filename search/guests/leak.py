@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from search.evidence.scores import rank_agreement, wilson_interval
+from search.experiment.objectives import SHOWN_ANYWAY
 from search.experiment.settings import Frozen
 from search.experiment.trial import TrialSpec, fullest
 from search.guests.guest import Exhibit, ExhibitRow, Guest
@@ -104,7 +105,7 @@ def _score(ledger: "Ledger", source: int, number: int) -> LeakedScore:
 
 def _accuracy(ledger: "Ledger", number: int) -> tuple[float, tuple[float, float]]:
     result, count = ledger.record(number).result, len(ledger.predictions(number).images)
-    accuracy = result.metrics["accuracy"] if result else 0.0
+    accuracy = result.metrics[SHOWN_ANYWAY] if result else 0.0
     independent = (result and result.num_independent) or count
     return accuracy, wilson_interval(accuracy, independent)
 

@@ -243,10 +243,10 @@ class RecordView:
         metrics = record.result.optimistic_metrics if optimistic else record.result.metrics
         groups = self.opened.dataset.notes.groups
         count = num_scored(record, self.opened.dataset)
-        if "accuracy" not in metrics or not count:
+        if SHOWN_ANYWAY not in metrics or not count:
             return None
         from search.evidence.scores import wilson_interval
 
         share = groups.independent_share if groups else 1.0  # of journals that lack the number
         independent = record.result.num_independent or share * count
-        return metrics["accuracy"], wilson_interval(metrics["accuracy"], independent)
+        return metrics[SHOWN_ANYWAY], wilson_interval(metrics[SHOWN_ANYWAY], independent)

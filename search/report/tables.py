@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from data.secrets import redacted
+from search.experiment.objectives import SHOWN_ANYWAY
 from search.experiment.trial import Effect, Probe, TrialRecord
 from search.guests.guest import Exhibit, ExhibitRow
 from search.report.claim_view import Judged, WholeSetting
@@ -141,10 +142,10 @@ def test_table(view: SearchView) -> Table:
         Column("model", lambda row: row[0]),
         Column(
             "accuracy (95 %)",
-            lambda row: percent_text(row[1].metrics["accuracy"], row[1].accuracy_ci),
+            lambda row: percent_text(row[1].metrics[SHOWN_ANYWAY], row[1].accuracy_ci),
         ),
     )
-    shown = [(name, score) for name, score in scores if "accuracy" in score.metrics]
+    shown = [(name, score) for name, score in scores if SHOWN_ANYWAY in score.metrics]
     return Table.of("Test scores", columns, shown)
 
 

@@ -9,6 +9,7 @@ from data.augmentations import AUGMENTATIONS
 from data.messages import escaped, first_of, listed
 from data.secrets import redacted
 from search.experiment.kinds import KINDS
+from search.experiment.objectives import SHOWN_ANYWAY
 from search.experiment.trial import TrialRecord
 from search.export.exporters import Policy, targets_of, write
 from search.report.answer import answer, beside_answer
@@ -116,9 +117,9 @@ def describe_winner(view: SearchView, class_names: Sequence[str]) -> str:
 def test_accuracy(view: SearchView) -> str:
     """Of the model that is kept, with its interval; empty where it was not measured."""
     score = view.kept_score
-    if score is None or "accuracy" not in score.metrics:
+    if score is None or SHOWN_ANYWAY not in score.metrics:
         return ""
-    return percent_text(score.metrics["accuracy"], score.accuracy_ci)
+    return percent_text(score.metrics[SHOWN_ANYWAY], score.accuracy_ci)
 
 
 def _code(view: SearchView) -> str:

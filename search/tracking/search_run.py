@@ -10,6 +10,7 @@ from typing import Any
 
 from data.redacted_values import redacted_but, redacted_values
 from search.experiment.config import by_place
+from search.experiment.objectives import SHOWN_ANYWAY
 from search.journal.events import Opened
 from search.report.time_left import ExpectedWork
 from search.report.view import SearchView
@@ -164,7 +165,7 @@ def _found_values(view: SearchView) -> dict[str, float | None]:
     effect, score = view.policy.measured if view.policy else None, view.kept_score
     return {
         "effect": shown_effect(effect.effect, view.unit) if effect else None,
-        "test_accuracy": score.metrics.get("accuracy") if score else None,
+        f"test_{SHOWN_ANYWAY}": score.metrics.get(SHOWN_ANYWAY) if score else None,
     }
 
 
