@@ -17,7 +17,7 @@ ANSWER_PARTS = {"predicted": ("i", 2), "log_prob": ("f", 2), "log_probs": ("f", 
 
 
 @dataclass(frozen=True)
-class Contents:
+class KeptTraining:
     """curves: an epoch, float [heads, 4]. answers: of each head, epoch by epoch. diverged: head ->
     the epoch, from 0. states: of the heads that still train; best: weights, where they are kept.
     """
@@ -47,7 +47,7 @@ class Contents:
     @classmethod
     def of(
         cls, arrays: Mapping[str, np.ndarray], labels: Sequence[np.ndarray], objective: Objective
-    ) -> "Contents":
+    ) -> "KeptTraining":
         """labels: of each head, what it is scored on. Raises ValueError where the arrays are not
         those of such heads.
         """

@@ -6,7 +6,7 @@ epoch is trained is a `Trainer`'s: `heads` and `network_training`.
 import numpy as np
 
 from search.experiment.trial import Curve, Lost, LostNetwork
-from search.training.checkpoint_contents import Contents
+from search.training.checkpoint_contents import KeptTraining
 from search.training.head_scores import HeadAnswer, HeadScores
 from search.training.head_shape import HeadWeights
 from search.training.lost_networks import Course, lost_text, too_many, why_lost
@@ -159,7 +159,7 @@ class _Run:
     def arrays(self) -> dict[str, np.ndarray]:
         """Everything that `restore` needs."""
         states = self.trainer.states
-        return Contents(
+        return KeptTraining(
             curves=self.curves,
             answers=self.answers,
             diverged=self.diverged,
@@ -172,7 +172,7 @@ class _Run:
         """Goes back to where `arrays` were taken, or to the last epoch wanted now if that is
         earlier. Raises ValueError where they are not those of such a run.
         """
-        plan, kept = self.plan, Contents.of(arrays, self.labels, self.plan.objective)
+        plan, kept = self.plan, KeptTraining.of(arrays, self.labels, self.plan.objective)
         if plan.keeps_weights and not kept.keeps_weights:
             return
         trained = len(kept.curves)
@@ -190,7 +190,7 @@ class _Run:
         self._need_all(kept, goes_on=trained == self.epoch)
         self.trainer.resume(kept.states, kept.best)
 
-    def _need_all(self, kept: Contents, goes_on: bool) -> None:
+    def _need_all(self, kept: KeptTraining, goes_on: bool) -> None:
         heads = range(len(self.plan.tasks))
         whole = all(len(self.answers[head]) == self.epoch for head in self.active)
         if not whole or (goes_on and not set(self.active) <= kept.states.keys()):

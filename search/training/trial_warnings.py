@@ -11,7 +11,7 @@ from data.secrets import redacted_here
 OURS = ("search", "data")  # the loggers: of modules, by their packages
 
 
-class Heard(logging.Handler):
+class WarningsHeard(logging.Handler):
     """Keeps the first line of each warning, once."""
 
     def __init__(self) -> None:
@@ -30,9 +30,9 @@ class Heard(logging.Handler):
 
 
 @contextmanager
-def heard() -> Iterator[Heard]:
+def heard() -> Iterator[WarningsHeard]:
     """Listens to this process."""
-    handler = Heard()
+    handler = WarningsHeard()
     for name in OURS:
         logging.getLogger(name).addHandler(handler)
     try:
