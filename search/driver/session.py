@@ -23,6 +23,7 @@ from data.transforms import imported_first
 from search.driver.code_files import code_of
 from search.driver.conclusions import after_confirmation, after_search, after_test
 from search.driver.confirmation import run_confirmation
+from search.driver.deadline import Deadline, out_of_time
 from search.driver.experiment_file import ExperimentLike, load_config
 from search.driver.ledger import Ledger, Listener, OnTold, Stopped, Surroundings
 from search.driver.opening import check_resumable, continued, open_search
@@ -34,7 +35,7 @@ from search.driver.retries import lost_answers
 from search.driver.search_phase import run_trials
 from search.driver.sitting import SearchPhase, SittingOutcome, ended, phase_of, run_phases
 from search.driver.winner import build_winner, stored_winner
-from search.driver.workload import Deadline, out_of_time, workload
+from search.driver.workload import workload
 from search.execution.engine import Engine, EngineOptions
 from search.execution.engines import ENGINES
 from search.experiment.answers import Truth
