@@ -17,13 +17,15 @@ from test_phases import context_of
 from test_resuming import assert_sound
 
 from search.driver.event_checks import check_events
-from search.driver.looking import looks_declared
+from search.driver.looking import looks_declared, spare_settled
 from search.driver.session import SearchResult
+from search.driver.specs import RECOMMENDED
 from search.driver.workload import trained_later
 from search.evidence.answer import Claims, alone_label, answer_of, candidates
 from search.evidence.findings import TakenLook
 from search.evidence.looks import Settled, settle, with_settled
 from search.experiment.config import ExperimentConfig
+from search.experiment.settings import ModelSettings, Settings, TrainingSettings
 from search.journal.journal_file import JournalError
 from search.report.answer import beside_answer
 from search.report.summary import summarize
@@ -236,6 +238,20 @@ def test_the_recommended_setting_that_was_settled_keeps_its_estimate_and_its_nam
     found = {each.label: each.measured for each in candidates(claims)}
     assert "setting 9" not in found
     assert found["setting 3"] == row.measured
+
+
+def test_a_recommended_setting_that_is_settled_is_not_taken_apart() -> None:
+    evidence = make_state().evidence
+    assert evidence is not None
+    whole = make_claims().wholes[0].model_copy(update={"label": RECOMMENDED})
+    settled = Settled(wholes=(whole,))
+    look = TakenLook(after=9, level=0.99, is_taken=True, settled=settled)
+    setting = Settings(augmentation={}, model=ModelSettings(), training=TrainingSettings())
+    planned = dict.fromkeys((RECOMMENDED, "without zoom_range", "without a name"), setting)
+    evidence = evidence.model_copy(update={"looks": (look,)})
+    found, left = spare_settled(evidence, planned, {"without zoom_range"})
+    assert list(left) == ["without a name"]
+    assert found.looks[0].spared == (RECOMMENDED, "without zoom_range")
 
 
 def test_it_is_said_on_page_terminal_and_tracker_what_was_stopped() -> None:

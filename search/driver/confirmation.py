@@ -11,7 +11,7 @@ from data.augmentations import active
 from search.driver.claiming import Look, chosen_beside, whole_settings
 from search.driver.looking import look_is_due, spare_settled, take_look
 from search.driver.phases import BASELINE_FAILED, Confirmation, Context, Knowledge
-from search.driver.specs import RECOMMENDED, WITHOUT
+from search.driver.specs import RECOMMENDED
 from search.evidence.answer import alone_label
 from search.evidence.findings import Evidence
 from search.experiment.beside import with_beside
@@ -31,8 +31,10 @@ def run_confirmation(context: Context, known: Knowledge) -> Knowledge:
     wholes = {label: with_beside(settings, beside) for label, settings in told.items()}
     if recommended is not None:
         wholes = {RECOMMENDED: recommended, **wholes}
-    apart = taken_apart(look.alone(), recommended) if context.prepared.is_ablated else {}
-    evidence, left = spare_settled(known.evidence, {**wholes, **apart})
+    alone = look.alone()
+    apart = taken_apart(alone, recommended) if context.prepared.is_ablated else {}
+    less = apart.keys() - set(map(alone_label, alone))
+    evidence, left = spare_settled(known.evidence, {**wholes, **apart}, less)
     known = replace(known, evidence=evidence)
     if not left:
         none = Confirmation(known.controls.full[NONE], {}, sources)
@@ -50,7 +52,7 @@ def run_confirmation(context: Context, known: Knowledge) -> Knowledge:
         if not left:
             return so_far
         so_far = take_look(context, so_far, is_searching=False)
-        evidence, left = spare_settled(so_far.evidence, left)
+        evidence, left = spare_settled(so_far.evidence, left, less)
         so_far = replace(so_far, evidence=evidence)
 
 
@@ -83,5 +85,5 @@ def taken_apart(alone: Mapping[str, Settings], recommended: Settings | None) -> 
     for name in alone:
         if recommended is not None and name in own:
             rest = active({key: value for key, value in own.items() if key != name})
-            apart[f"{WITHOUT}{name}"] = recommended.model_copy(update={"augmentation": rest})
+            apart[f"without {name}"] = recommended.model_copy(update={"augmentation": rest})
     return apart

@@ -3,13 +3,13 @@ trained any more. Declared before the first trial; each is written down before a
 What is settled, and at which level, is `evidence.looks`'.
 """
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import replace
 from math import ceil
 
 from search.driver.claiming import Look, chosen_beside, whole_settings
 from search.driver.phases import Context, Knowledge
-from search.driver.specs import RECOMMENDED, WITHOUT
+from search.driver.specs import RECOMMENDED
 from search.driver.workload import workload
 from search.evidence.answer import alone_label
 from search.evidence.findings import Evidence, TakenLook
@@ -99,18 +99,14 @@ def settled_so_far(evidence: Evidence) -> Settled:
 
 
 def spare_settled(
-    evidence: Evidence, planned: Mapping[str, Settings]
+    evidence: Evidence, planned: Mapping[str, Settings], less: Container[str]
 ) -> tuple[Evidence, dict[str, Settings]]:
     """What is left to train of the settings planned, by label; and the evidence, whose last look
-    says what is not."""
+    says what is not. less: labels of the setting recommended without one of its own."""
     known = settled_so_far(evidence)
     needless = {*map(alone_label, known.names), *known.labels}
     is_hopeless = RECOMMENDED in known.labels
-    spared = [
-        label
-        for label in planned
-        if label in needless or (is_hopeless and label.startswith(WITHOUT))
-    ]
+    spared = [label for label in planned if label in needless or (is_hopeless and label in less)]
     if not spared:
         return evidence, dict(planned)
     looks = list(evidence.looks)

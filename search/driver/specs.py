@@ -23,8 +23,7 @@ from search.experiment.space import Space
 from search.experiment.trial import Protocol, TrialResult, TrialSpec
 from search.training.modes import Views, mode_of
 
-# Of the confirmation: whether the first is recommended, the claims decide; before a name.
-RECOMMENDED, WITHOUT = "expected best", "without "
+RECOMMENDED = "expected best"  # of the confirmation: whether it is, the claims decide
 FRESH_VIEWS = 45  # epochs that most trials last, each with a view of its own
 
 
