@@ -558,24 +558,26 @@ def test_what_is_confirmed_is_the_very_setting_that_is_used() -> None:
 
 
 @pytest.mark.parametrize(
-    ("tried", "ends", "words"),
+    ("tried", "ends", "gain", "words"),
     [
-        (20, (10, 40), "each alone: rotation_range 10 to 40"),
-        (15, (30, 40), "Alone, rotation_range 30 to 40 gains more than the 15 used here."),
-        (20, (30, 40), None),  # 15, which is used, is no strength of the curve
+        (20, (10, 40), 0.01, "each alone: rotation_range 10 to 40"),
+        (15, (30, 40), 0.01, "Alone, rotation_range 30 to 40 gains more than the 15 used here."),
+        (15, (30, 40), 0.0, None),  # that is a range as some strength between HURTS
+        (20, (30, 40), 0.01, None),  # 15, which is used, is no strength of the curve
     ],
 )
 def test_a_range_that_what_is_used_is_no_part_of_is_told_so(
-    tried: int, ends: tuple[int, int], words: str | None
+    tried: int, ends: tuple[int, int], gain: float, words: str | None
 ) -> None:
     state = make_state()
     claims = make_claims()
     rotation, *rest = claims.augmentations
     values = (0, 10, tried, 30, 40)
-    curve = (
+    curve = [
         point.model_copy(update={"value": value})
         for point, value in zip(rotation.curve, values, strict=True)
-    )
+    ]
+    curve[3] = curve[3].model_copy(update={"measured": make_estimate(gain)})
     range_ = StrengthRange(first=ends[0], last=ends[1], at_edge=False)
     changed = rotation.model_copy(update={"strengths": range_, "curve": tuple(curve)})
     claims = claims.model_copy(update={"augmentations": (changed, *rest)})

@@ -9,7 +9,7 @@ from data.messages import plural
 from search.evidence.answer import Answer, Estimate, Size, VerdictWord
 from search.report.claim_view import Judged, WholeSetting
 from search.report.sentences import way_on_text
-from search.report.strength_ranges import is_measured, is_within, range_text
+from search.report.strength_ranges import is_outdone, is_within, range_text
 from search.report.view import SearchView
 from search.report.wording import beside_text, effect_text, estimate_text, size_text, strength_text
 
@@ -50,7 +50,7 @@ def _strengths(view: SearchView) -> Iterator[str]:
     if alike:
         yield f"Strengths not shown to be worse than the best, each alone: {'; '.join(alike)}."
     for each, value in told:
-        if is_measured(each, value) and not is_within(each, value):
+        if not is_within(each, value) and is_outdone(each, value):
             yield (
                 f"Alone, {each.name} {range_text(each)} gains more than the "
                 f"{strength_text(each.name, value)} used here."

@@ -34,9 +34,13 @@ def is_within(judged: Judged, value: Any) -> bool:
     return _plain(value) in tried[places[0] : places[1] + 1]
 
 
-def is_measured(judged: Judged, value: Any) -> bool:
-    """Whether a strength is one of the curve's."""
-    return _plain(value) in _on_curve(judged)
+def is_outdone(judged: Judged, value: Any) -> bool:
+    """Whether a strength is one of the curve's, and gains less than the best of the range told: one
+    beyond a strength that HURTS is not of it, whatever it gains."""
+    points = judged.claims.curve if judged.claims else ()
+    own = [p.measured.effect for p in points if _plain(p.value) == _plain(value)]
+    best = [p.measured.effect for p in points if is_within(judged, p.value)]
+    return bool(own and best) and own[0] < max(best)
 
 
 def _on_curve(judged: Judged) -> list[Any]:
