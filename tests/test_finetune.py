@@ -90,7 +90,8 @@ def test_a_disk_too_small_computes_again_and_comes_to_the_same(
 def test_check_says_which_way_images_take_and_that_folds_and_seeds_multiply_the_hours(
     folder: Path,
 ) -> None:
-    from search.commands.check import describe_plan, make_plan
+    from search.commands.check import make_plan
+    from search.commands.search_plan import describe_plan
 
     plan = make_plan(finetune_config(folder))
     assert plan.network is not None

@@ -14,7 +14,8 @@ from data.dataset import Dataset
 from data.dataset_notes import DataNotes
 from data.groups import grouped_by_name
 from data.near_duplicates import look_grouped
-from search.commands.check import describe_plan, make_plan
+from search.commands.check import make_plan
+from search.commands.search_plan import describe_plan
 from search.evidence.evaluation import paired_effect
 from search.evidence.floor import null_floor
 from search.evidence.power import KnownBaseline, Plan, advise

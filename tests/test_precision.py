@@ -18,6 +18,7 @@ from tiny_networks import noise, tiny_model
 from data.dataset import TEST, TRAIN, DataNotes, Dataset
 from data.errors import UserError
 from search.commands import check, costs
+from search.commands.search_plan import describe_plan
 from search.driver.prepare import prepare, resources_of
 from search.driver.specs import SpecFactory
 from search.driver.workload import workload
@@ -385,7 +386,7 @@ def test_check_counts_what_is_confirmed_at_the_speed_of_its_own_precision(
     share = later / sum(phase.views for phase in work.phases.values())
     assert (plan.rates, plan.images_per_second) == (speeds, 1e9)
     assert plan.seconds == pytest.approx(plan.images * share / 2.0, abs=1)
-    assert "1000000000 in int8 and 2 in float32 per second" in check.describe_plan(plan)
+    assert "1000000000 in int8 and 2 in float32 per second" in describe_plan(plan)
 
 
 def test_a_search_in_int8_is_not_blamed_where_int8_cannot_be_had(

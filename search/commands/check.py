@@ -10,11 +10,9 @@ import numpy as np
 
 from data.dataset import TRAIN, VALIDATION, Dataset
 from data.groups import effective_size
-from data.messages import plural
 from data.near_duplicates import look_grouped
 from data.own_code import given
 from search.commands.costs import (
-    NetworkCost,
     busy_lines,
     images_through,
     measured_speeds,
@@ -22,6 +20,7 @@ from search.commands.costs import (
     num_pooled,
     seconds_a_head,
 )
+from search.commands.search_plan import SearchPlan
 from search.driver.code_files import code_of
 from search.driver.looking import looks_declared
 from search.driver.plan_checks import cut_at_first, plan_lines
@@ -36,58 +35,21 @@ from search.driver.prepare import (
 from search.driver.run_reading import read_journal
 from search.driver.specs import controls_of
 from search.driver.unchanged import unchanged_lines
-from search.driver.workload import heads_trained, trained_later, workload
+from search.driver.workload import Workload, heads_trained, trained_later, workload
 from search.evidence.power import Advice, KnownBaseline, Plan, Spread, advise, measured_spread
 from search.experiment.config import ExperimentConfig
 from search.experiment.objectives import OBJECTIVES, SHOWN_ANYWAY, Objective
 from search.experiment.precisions import Precision
-from search.experiment.settings import Frozen
 from search.experiment.trial import Resources, TrialRecord
-from search.journal.events import DatasetSummary
 from search.journal.run_dir import JOURNAL
 from search.journal.state import replay
 from search.report.time_left import seconds_of
-from search.report.wording import tried_text
 from search.verification.consistency import JournaledAnswers
 
 # Beside training: to start, compile, write the page and the model; and for each trial. Of searches
 # of 8 and 16 trials on two cores, 20 and 28 s of each.
 SEARCH_SECONDS, TRIAL_SECONDS = 12.0, 1.0
 Measured = tuple[dict[str, float], Spread | None]  # metrics of no augmentation, and their spread
-
-
-class SearchPlan(Frozen):
-    """What `check` prints. Images are forward passes through the backbone; images_per_second is of
-    the search phase, rates of each precision that a phase computes in; seconds are an estimate.
-    trials are of so many settings, controls of so many control_settings: what is promoted is
-    trained again. heads_ranking: of a trial on a lower rung, where it has fewer.
-    later_trials: on average, within later_range (fewest, most)."""
-
-    name: str
-    dataset: DatasetSummary
-    controls: int
-    control_settings: int
-    trials: int
-    settings: int
-    later_trials: int
-    later_range: tuple[int, int]  # fewest and most; which are alike is not known before
-    heads_a_trial: int
-    heads_ranking: int | None
-    images: int
-    images_per_second: float
-    rates: dict[Precision, float]
-    seconds: float
-    num_combinations: int | None
-    # None: no effect that is possible, or not known before a first run
-    detectable_effect: float | None
-    found: str
-    advice: str
-    network: NetworkCost | None = None
-    remarks: tuple[str, ...] = ()
-
-    @property
-    def tried(self) -> str:
-        return tried_text(self.trials, self.settings)
 
 
 def make_plan(config: ExperimentConfig) -> SearchPlan:
@@ -112,14 +74,7 @@ def _plan(config: ExperimentConfig, resources: Resources) -> SearchPlan:
     baseline = _earlier_baseline(prepared, run_dir)
     measured = _measured(prepared, run_dir, baseline)
     advice = _advice(prepared, measured)
-    amounts = {"search": 1.0, "trials": sum(phase.trials for phase in work.phases.values())}
-    amounts.update((name, amount) for name, amount in images.items())
-    rates = {"search": SEARCH_SECONDS, "trials": TRIAL_SECONDS}
-    rates.update((name, 1 / speed) for name, speed in speeds.items())
-    if network is None:
-        amounts["heads"] = fits
-        rates["heads"] = seconds_a_head(prepared, resources)
-    trained = network.seconds if network else 0.0
+    of_heads = fits * seconds_a_head(prepared, resources) if network is None else network.seconds
     return SearchPlan(
         name=config.name,
         dataset=prepared.summary,
@@ -134,7 +89,7 @@ def _plan(config: ExperimentConfig, resources: Resources) -> SearchPlan:
         images=round(sum(images.values())),
         images_per_second=round(speeds[prepared.precision], 1),
         rates={name: round(speed, 1) for name, speed in speeds.items()},
-        seconds=round(seconds_of(amounts, rates) + trained),
+        seconds=round(_seconds(work, images, speeds) + of_heads),
         num_combinations=prepared.space.num_combinations,
         detectable_effect=advice.detectable_effect,
         found=advice.found,
@@ -153,6 +108,18 @@ def _plan(config: ExperimentConfig, resources: Resources) -> SearchPlan:
     )
 
 
+def _seconds(
+    work: Workload, images: dict[Precision, float], speeds: dict[Precision, float]
+) -> float:
+    """Of all but the training of heads or networks."""
+    trials = sum(phase.trials for phase in work.phases.values())
+    amounts: dict[str, float] = {"search": 1.0, "trials": trials}
+    amounts.update((name, amount) for name, amount in images.items())
+    rates: dict[str, float] = {"search": SEARCH_SECONDS, "trials": TRIAL_SECONDS}
+    rates.update((name, 1 / speed) for name, speed in speeds.items())
+    return seconds_of(amounts, rates)
+
+
 def _looks(config: ExperimentConfig) -> list[str]:
     *early, last = [look.after for look in looks_declared(config)] or [0]
     if not early:
@@ -166,10 +133,6 @@ def _plan_lines(prepared: Prepared, baseline: TrialRecord | None) -> tuple[str, 
     return (*plan_lines(prepared.config, prepared.space), *([seen] if seen else []))
 
 
-DETECTABLE = (
-    "(planned, of one whole setting; what the page calls detectable is measured, of the "
-    "augmentation known least, and often larger)"
-)
 # Where the plan is not only of this file: the same file in another place has another one.
 TOLD_BY = "the effect that can be found is told by what"
 TYPICAL_ACCURACY = 0.85  # before any run; the power depends on it only through sqrt(p (1 - p))
@@ -235,70 +198,3 @@ def _earlier_baseline(prepared: Prepared, run_dir: Path) -> TrialRecord | None:
     state = replay(read_journal(run_dir)[0])
     same = state.opened is not None and state.opened.dataset.digest == prepared.dataset.digest
     return state.baseline() if same else None
-
-
-def describe_plan(plan: SearchPlan) -> str:
-    """The plan for people, in a dozen lines."""
-    counts = ", ".join(
-        f"{sum(numbers)} {split}" for split, numbers in plan.dataset.counts.items() if sum(numbers)
-    )
-    size = plan.dataset.image_size
-    grid = f" of {plan.num_combinations} combinations" if plan.num_combinations else ""
-    return "\n".join(
-        [
-            f"{plan.name}: {len(plan.dataset.class_names)} classes, {counts} images, {size} x "
-            f"{size} pixels",
-            f"  controls      {tried_text(plan.controls, plan.control_settings)}",
-            f"  search        {plan.tried}{grid}",
-            f"  afterwards    {_later(plan)} of confirmation, ablation and test",
-            f"  heads         {plan.heads_a_trial} per trial{_heads_below(plan)}",
-            f"  images        {plan.images:,} through the backbone, at {_speed(plan)} here",
-            *_describe_networks(plan),
-            f"  time          {'at most ' if plan.network else ''}about {_duration(plan.seconds)}",
-            f"  can detect    {plan.found}",
-            f"  {plan.advice}",
-            f"  {DETECTABLE}",
-            *(f"  note          {remark}" for remark in plan.remarks),
-        ]
-    )
-
-
-def _heads_below(plan: SearchPlan) -> str:
-    return f", {plan.heads_ranking} on a lower rung, to rank" if plan.heads_ranking else ""
-
-
-def _speed(plan: SearchPlan) -> str:
-    if len(plan.rates) == 1:
-        return f"{plan.images_per_second:.0f} per second"
-    parts = (f"{rate:.0f} in {precision}" for precision, rate in plan.rates.items())
-    return f"{' and '.join(parts)} per second"
-
-
-def _later(plan: SearchPlan) -> str:
-    fewest, most = plan.later_range
-    if fewest == most:
-        return plural(most, "training")
-    return f"{fewest} to {most} trainings, about {plan.later_trials}"
-
-
-def _describe_networks(plan: SearchPlan) -> list[str]:
-    """Where networks are trained: how many, for how long, and which way images come to them."""
-    network = plan.network
-    if network is None:
-        return []
-    most = (
-        f"up to {network.epochs} epochs each, at {network.images_per_second:.0f} images per second "
-        "here"
-    )
-    return [
-        f"  networks      {network.networks} per trial, one per fold and seed: {most}",
-        f"                {_duration(network.seconds)} at most for all of them; folds and seeds "
-        "multiply it",
-        f"  way           {network.way}",
-    ]
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} seconds"
-    return f"{seconds / 60:.0f} minutes" if seconds < 7200 else f"{seconds / 3600:.1f} hours"

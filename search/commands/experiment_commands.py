@@ -82,7 +82,8 @@ def check_experiment(
 ) -> None:
     """Checks an experiment file and its images and prints the plan. Trains nothing."""
     with errors_as_status(as_json):
-        from search.commands.check import describe_plan, make_plan
+        from search.commands.check import make_plan
+        from search.commands.search_plan import describe_plan
         from search.driver.experiment_file import load_config
         from search.report.terminal_width import between_words
 

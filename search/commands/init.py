@@ -18,7 +18,7 @@ from data.errors import UserError
 from data.files import named_path, write_atomically
 from data.messages import escaped
 from data.sources import SOURCES
-from search.commands.check import SearchPlan, describe_plan, make_plan
+from search.commands.check import make_plan
 from search.commands.import_idg import EXPERIMENT_FILE, named_from
 from search.commands.init_choices import (
     TRIALS,
@@ -31,6 +31,7 @@ from search.commands.init_choices import (
     searched,
 )
 from search.commands.init_source import found_images, source_of
+from search.commands.search_plan import SearchPlan, describe_plan
 from search.driver.experiment_file import named_after, parse_config, resolve_paths
 from search.driver.prepare import available_cores
 from search.execution.engine import default_cache_dir
