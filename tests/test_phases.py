@@ -116,13 +116,20 @@ def test_where_epochs_are_shared_out_every_rung_has_a_baseline_of_its_own(algori
         model={"backbone": "small-cnn", "weights": "random"},
     )
     controls = run_controls(context, Knowledge()).controls
-    assert list(controls.by_budget) == [1, 3, 9]
-    for budget, numbers in controls.by_budget.items():
-        for label, number in numbers.items():
-            record = context.ledger.record(number)
-            assert record.label == label
-            assert (record.spec.protocol.max_epochs or 9) == budget
-            assert controls.beside(record) == numbers["no augmentation"]
+    assert list(controls.bare) == [1, 3, 9]
+    for budget, number in controls.bare.items():
+        record = context.ledger.record(number)
+        assert record.label == "no augmentation"
+        assert (record.spec.protocol.max_epochs or 9) == budget
+        assert controls.beside(record) == number
+
+
+def test_controls_are_trained_with_all_of_the_budget_alone() -> None:
+    context, controls = of_views(folds=5)
+    others = [r for r in context.ledger.records if r.spec.settings.augmentation]
+    assert [record.label for record in others] == ["course settings", "TrivialAugment"]
+    assert {(record.spec.protocol.views, record.rung) for record in others} == {(16, 2)}
+    assert {controls.beside(record) for record in others} == {controls.full["no augmentation"]}
 
 
 def of_views(folds: int) -> tuple[Context, Controls]:
@@ -138,13 +145,11 @@ def of_views(folds: int) -> tuple[Context, Controls]:
 def test_trials_that_only_rank_have_one_seed_a_fold_and_a_baseline_of_theirs() -> None:
     context, controls = of_views(folds=5)
     seeds = {
-        budget: {len(context.ledger.record(n).spec.protocol.head_seeds) for n in numbers.values()}
-        for budget, numbers in controls.by_budget.items()
+        budget: len(context.ledger.record(number).spec.protocol.head_seeds)
+        for budget, number in controls.bare.items()
     }
-    assert seeds == {2: {1}, 6: {1}, 16: {3}}
+    assert seeds == {2: 1, 6: 1, 16: 3}
     assert controls.baseline(2) == controls.baseline(6) != controls.baseline(16) == 0
-    lower = context.ledger.record(controls.by_budget[6]["course settings"])
-    assert controls.beside(lower) == controls.baseline(6)
     full, ranking = (context.ledger.record(controls.baseline(budget)).spec for budget in (16, 2))
     assert ranking.protocol.head_seeds == full.protocol.head_seeds[:1]
 

@@ -105,23 +105,18 @@ def may_pass(record: TrialRecord) -> bool:
 
 @dataclass(frozen=True)
 class Controls:
-    """Numbers of the control trials: `by_budget[budget][label]`, with all of the budget (views or
-    epochs) last; None: no rungs."""
+    """Numbers of the control trials. bare: of no augmentation at each budget (views or epochs),
+    with all of it last; None: no rungs. full: of all controls by label, with all of the budget."""
 
-    by_budget: dict[Budget, dict[str, int]]
-
-    @property
-    def full(self) -> dict[str, int]:
-        return list(self.by_budget.values())[-1]
+    bare: dict[Budget, int]
+    full: dict[str, int]
 
     def baseline(self, budget: Budget) -> int:
-        return self.by_budget.get(budget, self.full)[NONE]
+        return self.bare.get(budget, self.full[NONE])
 
     def beside(self, record: TrialRecord) -> int:
         """The number of the trial without augmentation on the same rung."""
-        if record.rung is None:
-            return self.full[NONE]
-        return list(self.by_budget.values())[record.rung][NONE]
+        return self.full[NONE] if record.rung is None else list(self.bare.values())[record.rung]
 
 
 @dataclass(frozen=True)
@@ -142,7 +137,7 @@ class Knowledge:
     the search phase, as told. finals: of the test phase, by label.
     """
 
-    controls: Controls = Controls({None: {NONE: 0}})
+    controls: Controls = Controls({None: 0}, {NONE: 0})
     trials: tuple[int, ...] = ()
     confirmation: Confirmation = Confirmation(0, {}, {})
     finals: dict[str, int] = field(default_factory=dict)
@@ -156,25 +151,22 @@ class Knowledge:
 
 
 def run_controls(context: Context, known: Knowledge) -> Knowledge:
-    """No augmentation first (trial 0), then the other controls, at every budget that trials are
-    compared at."""
+    """No augmentation first (trial 0), at every budget that trials are compared at; then the other
+    controls, with all of it: claims are made of those alone."""
     ladder: tuple[Budget, ...] = budget_ladder(context.config) or (None,)
     full = context.ask(context.specs.baseline())
     bare = _baselines(context, full, ladder)
-    asked: dict[Budget, dict[str, int]] = {budget: {NONE: bare[budget]} for budget in ladder}
-    others = {label: a for label, a in controls_of(context.config).items() if label != NONE}
-    for rung, budget in enumerate(ladder):
-        for label, augmentation in others.items():
-            spec = context.specs.search(
-                "control", label, context.specs.control(augmentation), budget
-            )
-            asked[budget][label] = context.ask(spec, rung if len(ladder) > 1 else None)
+    others = {}
+    for label, augmentation in controls_of(context.config).items():
+        if label != NONE:
+            settings = context.specs.control(augmentation)
+            spec = context.specs.search("control", label, settings, ladder[-1])
+            others[label] = context.ask(spec, len(ladder) - 1 if len(ladder) > 1 else None)
     for number in sorted(set(bare.values())):
         context.tell_needed(number, full if number == full else None, BASELINE_FAILED)
-    for numbers in asked.values():
-        for label in others:
-            context.tell(numbers[label], numbers[NONE])
-    return replace(known, controls=Controls(asked))
+    for number in others.values():
+        context.tell(number, full)
+    return replace(known, controls=Controls(bare, {NONE: full} | others))
 
 
 def _baselines(context: Context, full: int, ladder: tuple[Budget, ...]) -> dict[Budget, int]:

@@ -211,11 +211,12 @@ def _epochs(
     heads = evaluation.folds * evaluation.seeds
     search = _search_work(config, space, full)
     num_controls = len(controls_of(config))
-    controls = num_controls * max(1, len(ladder))
     bare, alone, kept = USUAL_SHARES if removed_share < 1 else AT_MOST
     others = num_controls - 1 + bare
     phases = {
-        "controls": PhaseWork(controls, heads * others * (sum(ladder) or full), 0.0),
+        "controls": PhaseWork(
+            num_controls + len(ladder[:-1]), heads * (others * full + bare * sum(ladder[:-1])), 0.0
+        ),
         "search": PhaseWork(search.trials, heads * search.views, 0.0),
     }
     if confirm is not None:
@@ -243,9 +244,8 @@ def new_views(views: Views, ladder: tuple[int, ...]) -> float:
 def _control_work(config: ExperimentConfig, rungs: int, full: float) -> PhaseWork:
     """Where lower rungs have fewer seeds, they share another trial without augmentation."""
     others, evaluation = len(controls_of(config)) - 1, config.evaluation
-    lower = max(0, rungs - 1)
-    fewer = others * lower + (lower > 0 and ranking_seeds(evaluation) < evaluation.seeds)
-    return _ranked(config, 1 + others, fewer, 1 + others * full)
+    has_fewer = rungs > 1 and ranking_seeds(evaluation) < evaluation.seeds
+    return _ranked(config, 1 + others, int(has_fewer), 1 + others * full)
 
 
 def _search_work(config: ExperimentConfig, space: Space, full: float) -> PhaseWork:
