@@ -330,6 +330,7 @@ def make_evidence(reached: int, class_names: tuple[str, ...]) -> Evidence:
     searched = Evidence(
         null_floor=0.007,
         null_floor_mean=0.004,
+        null_floor_settings=8,
         best_trial=3,
         best_is_below_floor=False,
         rung_correlations=(RungCorrelation(from_views=4, to_views=16, rho=0.77, num_trials=6),),
@@ -345,6 +346,7 @@ def make_evidence(reached: int, class_names: tuple[str, ...]) -> Evidence:
                 **{f"without {name}": 13 + place for place, name in enumerate(_ABLATED)},
             },
             "sources": {f"setting {source}": source for source in (3, 5, 7)},
+            "by_class_trial": 10,
             "by_class": {
                 c: make_effect(0.012 - 0.004 * (i % 4), 0.015) for i, c in enumerate(class_names)
             },

@@ -24,7 +24,7 @@ from search.experiment.controls import NONE
 from search.experiment.objectives import OBJECTIVES, SHOWN_ANYWAY
 from search.experiment.seeds import derive_seed
 from search.experiment.settings import setting_key
-from search.experiment.trial import Effect, TrialRecord
+from search.experiment.trial import Effect, TrialRecord, fullest
 from search.training.modes import budget_of, mode_of
 
 
@@ -56,6 +56,7 @@ def after_search(context: Context, known: Knowledge) -> Evidence:
         updates |= {
             "null_floor": floor.p95,
             "null_floor_mean": floor.mean,
+            "null_floor_settings": floor.num_trials,
             "best_is_below_floor": effect is None or effect.delta <= floor.p95,
         }
     return known.evidence.model_copy(update=updates)
@@ -68,20 +69,18 @@ def _alike(context: Context, known: Knowledge, beside: Mapping[str, Any]) -> tup
 
 
 def _floor(context: Context, known: Knowledge, completed: list[int]) -> NullFloor:
-    """Of each setting once, at the most of the budget that it had, against no augmentation at as
-    much."""
-    ledger, controls = context.ledger, known.controls
-    records = sorted(map(ledger.record, completed), key=lambda record: record.rung or 0)
-    tried = list({setting_key(record.spec.settings): record for record in records}.values())
+    """Of each setting once that had as much of the budget as the best, against no augmentation at
+    as much."""
+    ledger, objective = context.ledger, context.config.evaluation.objective
+    compared = [r for r in map(ledger.record, completed) if r.spec.settings.augmentation]
+    tried = list({setting_key(r.spec.settings): r for r in fullest(compared)}.values())
+    baseline = ledger.predictions(known.controls.beside(tried[0]))
     return null_floor(
         # one at a time: all are too many
-        (
-            (ledger.predictions(record.trial), ledger.predictions(controls.beside(record)))
-            for record in tried
-        ),
-        ledger.predictions(controls.full[NONE]),
+        ((ledger.predictions(record.trial), baseline) for record in tried),
+        baseline,
         _labels(context),
-        context.config.evaluation.objective,
+        objective,
         derive_seed(context.config.seed, "floor"),
     )
 
@@ -110,6 +109,7 @@ def after_confirmation(context: Context, known: Knowledge) -> Evidence:
             "trained": found.trained,
             "sources": found.sources,
             "by_class": _by_class(context, shown, found.baseline) if shown is not None else {},
+            "by_class_trial": shown,
         }
     )
 

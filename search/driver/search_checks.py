@@ -136,7 +136,11 @@ def check_evidence(so_far: SearchSoFar, event: Event) -> None:
     check_ranges(found)
     for name in ("null_floor", "null_floor_mean", "optimism"):
         check_difference(name, getattr(found, name), so_far.config.evaluation.objective)
-    for number in (found.best_trial, *found.trained.values(), *found.sources.values()):
+    for number in (
+        *(found.best_trial, found.by_class_trial),
+        *found.trained.values(),
+        *found.sources.values(),
+    ):
         so_far.need_trial(number)
     if found.claims is not None:
         _check_claims(so_far, found, found.claims)

@@ -69,6 +69,7 @@ class Evidence(Frozen):
     # percentile), in objective units; None where the search phase has not ended.
     null_floor: float | None = None
     null_floor_mean: float | None = None  # the same, on average
+    null_floor_settings: int | None = None  # of how many, on the rung that the best is from
     best_trial: int | None = None
     best_is_below_floor: bool | None = None
     claims: Claims | None = None  # of every training so far
@@ -79,6 +80,7 @@ class Evidence(Frozen):
     trained: dict[str, int] = {}
     sources: dict[str, int] = {}  # of each label, the trial of the search that it repeats, if any
     by_class: dict[str, Effect] = {}  # of the setting used, else of the best one confirmed
+    by_class_trial: int | None = None  # which
     rung_correlations: tuple[RungCorrelation, ...] = ()
     optimism: float | None = None  # mean over trials of the optimistic score less the honest one
     looks: tuple[TakenLook, ...] = ()  # all that were planned, if any, the last one at the end

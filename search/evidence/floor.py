@@ -48,9 +48,9 @@ def null_floor(
     one that hurts badly does not look like noise.
 
     pairs: each trial that the winner was picked from beside what it is compared with, which is
-    `baseline`, or another where it had less to train with; all in the same folds and seeds, or the
-    first of the seeds. An iterator is read once. Raises ValueError where there are none, or for
-    other images, folds or seeds.
+    `baseline`, or another where it had less to train with; all in the same folds and seeds. An
+    iterator is read once. Raises ValueError where there are none, or for other images, folds or
+    seeds.
     """
     group = _groups(baseline)
     sums, heads = [], []
@@ -66,15 +66,16 @@ def null_floor(
     rng = np.random.default_rng(seed)
     means = _flipped(np.stack(sums), num_flips, rng)
     if heads[0].df:
-        part = _head_part(heads)
-        means += rng.standard_normal((num_flips, len(part))) @ part
+        means += rng.standard_normal((num_flips, len(heads[0].contributions))) @ _head_part(heads)
     else:
         half = assumed_head_variance(per_image(baseline, labels, objective)) / 2
         means += np.sqrt(half) * rng.standard_normal(means.shape)
         means -= np.sqrt(half) * rng.standard_normal((num_flips, 1))
     best = means.max(axis=1)
     mean, p95 = float(best.mean()), float(np.quantile(best, 0.95))
-    most = OBJECTIVES[objective].bounds[1]  # no accuracy can differ by more than 1
+    record = OBJECTIVES[objective]
+    left = record.sign * record.best - float(per_image(baseline, labels, objective).mean())
+    most = min(record.bounds[1], max(left, 0.0))  # no accuracy is above 1
     return NullFloor(mean=min(mean, most), p95=min(p95, most), num_trials=len(sums))
 
 
@@ -103,6 +104,4 @@ def _head_part(heads: list[HeadErrors]) -> np.ndarray:
     own_share = (
         max(0.0, 1 - 1 / float(np.mean(ratios))) if ratios and any(ratios) else float(not ratios)
     )
-    most = max(len(h.contributions) for h in heads)  # of all seeds; some may have the first alone
-    padded = [np.pad(h.contributions, (0, most - len(h.contributions))) for h in heads]
-    return np.sqrt(own_share) * np.stack(padded, axis=1)
+    return np.sqrt(own_share) * np.stack([h.contributions for h in heads], axis=1)

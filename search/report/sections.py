@@ -44,15 +44,21 @@ def floor_sentence(view: SearchView) -> str:
         return "The null floor is measured when the search phase has ended."
     height = size_text(floor, unit)
     text = (
-        f"If none of the {view.num_settings:,} settings tried differed from no augmentation, the "
-        f"best of them would still show up to {height} in 95 of 100 searches: that is the null "
-        "floor."
+        f"If none of the {view.evidence.null_floor_settings:,} settings{_on_top(view)} differed "
+        f"from no augmentation, the best of them would still show up to {height} in 95 of 100 "
+        "searches: that is the null floor."
     )
     if best is None:
         return text
     where = "below" if view.evidence.best_is_below_floor else "above"
     shows = effect_text(best.effect, view.unit)
     return f"{text} The best trial, {number_text(best.trial)}, shows {shows} and stands {where} it."
+
+
+def _on_top(view: SearchView) -> str:
+    """Which settings the floor is of."""
+    has_rungs = any(record.rung is not None for record in view.of_kind("trial"))
+    return f" that got all of the {view.budget_unit}" if has_rungs else " tried"
 
 
 def hollow_text(view: SearchView) -> str:

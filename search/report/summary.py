@@ -35,6 +35,7 @@ def summarize(view: SearchView) -> dict[str, Any]:
         "verdicts": {judged.name: judged.as_json for judged in view.augmentations},
         "policy": _policy(view),
         "by_class": {name: _effect(effect) for name, effect in evidence.by_class.items()},
+        "by_class_trial": evidence.by_class_trial,
         "null_floor": evidence.null_floor,
         "null_floor_mean": evidence.null_floor_mean,
         "optimism": evidence.optimism,

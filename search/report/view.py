@@ -155,6 +155,13 @@ class SearchView(ClaimView):
             return RECOMMENDED_SETTING
         return self.policy.name if self.used or self.policy_row else self.policy.sets
 
+    @cached_property
+    def classes_of(self) -> str:
+        """The setting that effects by class are of."""
+        number = self.evidence.by_class_trial
+        record = None if self.used or number is None else self.record(number)
+        return self.whole_name if record is None else self.what_text(record)
+
     def _whole_name(self, label: str) -> str:
         return self.named(label) or "best setting measured"
 
