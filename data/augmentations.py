@@ -212,7 +212,10 @@ def visible_value(name: str, value: Any, size: int, more: int = 0) -> Any:
 
 
 def _rounded(number: float, step: float) -> float:
-    """To the decimals of `step`; to one digit where that would leave nothing of it."""
+    """To the decimals of `step`, or one more where that would change it by more than a tenth; to
+    one digit where that would leave nothing of it."""
     if isinstance(number, int):
         return number
-    return round(number, max(0, math.floor(-math.log10(step)))) or float(f"{number:.1g}")
+    digits = max(0, math.floor(-math.log10(step)))
+    digits += abs(round(number, digits) - number) > 0.1 * abs(number)
+    return round(number, digits) or float(f"{number:.1g}")

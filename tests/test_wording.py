@@ -142,6 +142,11 @@ def test_numbers_are_rounded_to_what_shows_at_the_size_of_the_images(size: int, 
     assert settings_text(DRAWN, size) == text
 
 
+def test_rounding_changes_a_strength_by_no_more_than_a_tenth() -> None:
+    assert settings_text({"width_shift_range": 0.05}, 8) == "width_shift_range 0.05"
+    assert settings_text({"width_shift_range": 0.2}, 8) == "width_shift_range 0.2"
+
+
 def test_what_moves_no_pixel_is_nothing() -> None:
     faint = {
         "width_shift_range": 0.0001,
