@@ -23,6 +23,7 @@ from search.driver.session import SearchResult
 from search.driver.sitting import cut_off
 from search.evidence.answer import AugmentationClaims, Claims, CurvePoint, StrengthRange
 from search.experiment.objectives import OBJECTIVES
+from search.experiment.trial import LostNetwork
 from search.report.answer import answer, beside_answer, with_answer
 from search.report.closing import print_closing
 from search.report.figures_training import curve_note, curve_records
@@ -287,7 +288,9 @@ def test_harm_that_rests_on_little_training_is_marked(heads: int, views: int, wo
 
 def test_a_whole_setting_in_doubt_is_not_taken_for_its_augmentation() -> None:
     view, doubts = SearchView(make_state()), ("4 views per image",)
-    vars(view)["wholes"] = tuple(replace(each, doubts=doubts) for each in view.wholes)
+    vars(view)["wholes"] = tuple(
+        replace(each, doubts=doubts, verdict="HURTS") for each in view.wholes
+    )
     (said,) = (line for line in beside_answer(view) if line.startswith("HURTS of"))
     assert "the whole setting rotation_range 10" in said
     assert "the whole setting course" not in said
@@ -334,6 +337,22 @@ def test_harm_in_doubt_is_marked_wherever_it_is_shown() -> None:
     (row,) = [line for line in said.splitlines() if line.startswith("vertical_flip ")]
     assert "HURTS*" in row
     assert "* in doubt, as said above" in said
+
+
+def test_a_gain_over_networks_that_did_not_train_is_in_doubt() -> None:
+    state = make_state()
+    lost = (LostNetwork(head=0, why="chance", epoch=9),)
+    records = [
+        record.model_copy(update={"result": record.result.model_copy(update={"lost": lost})})
+        if record.result and record.trial == 0
+        else record
+        for record in state.records
+    ]
+    view = SearchView(state.model_copy(update={"records": tuple(records)}))
+    said = [line for line in beside_answer(view) if line.startswith("HELPS of ")]
+    assert len(said) == 1
+    assert "networks without augmentation 1 never left chance. Where all of them train" in said[0]
+    assert any(judged.doubts for judged in view.augmentations if judged.verdict == "HELPS")
 
 
 def test_a_control_that_hurts_by_little_training_is_marked_too() -> None:

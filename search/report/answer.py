@@ -188,16 +188,19 @@ def _left_out(view: SearchView) -> Iterator[str]:
 
 
 def _doubts(view: SearchView) -> Iterator[str]:
-    rows = [(judged.name, judged.doubts) for judged in view.augmentations]
-    rows += [(_whole_name(each, view), each.doubts) for each in view.wholes]
-    by_doubt: dict[str, list[str]] = {}
-    for name, doubts in rows:
+    rows = [(judged.name, judged.verdict, judged.doubts) for judged in view.augmentations]
+    rows += [(_whole_name(each, view), each.verdict, each.doubts) for each in view.wholes]
+    by_doubt: dict[tuple[VerdictWord, str], list[str]] = {}
+    for name, word, doubts in rows:
         if doubts:
-            by_doubt.setdefault(" and ".join(doubts), []).append(name)
-    for doubt, names in by_doubt.items():
+            by_doubt.setdefault((word, " and ".join(doubts)), []).append(name)
+    for (verdict, doubt), names in by_doubt.items():
+        said = f"{verdict} of {'; '.join(names)} is in doubt: {doubt}."
         yield (
-            f"HURTS of {'; '.join(names)} is in doubt: {doubt}. That may count against "
-            "augmentation: where it is mended, the harm may be less."
+            f"{said} Where all of them train, the gain may be less."
+            if verdict == "HELPS"
+            else f"{said} That may count against augmentation: where it is mended, the harm may be "
+            "less."
         )
 
 

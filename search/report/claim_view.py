@@ -37,8 +37,8 @@ class Judged:
     """A row of the one table: an augmentation alone, at the strength it is judged at, or a whole
     setting, against no augmentation.
 
-    claims: None of a whole setting. doubts: what speaks against a verdict HURTS, each in a few
-    words. is_read_off: no training had this strength. is_never_apart: it is NOT TRIED, though
+    claims: None of a whole setting. doubts: what speaks against a verdict HURTS or HELPS, each in
+    a few words. is_read_off: no training had this strength. is_never_apart: it is NOT TRIED, though
     trainings used it, and claims are made of them. sets: what a whole setting sets, in words.
     """
 
@@ -186,7 +186,10 @@ class ClaimView(NamedView):
         return tuple({record.trial: record for record in completed}.values())
 
     def _doubts(self, word: VerdictWord, rests_on: Sequence[TrialRecord]) -> tuple[str, ...]:
-        """Little training counts against augmentation, so only harm is in doubt."""
+        """Little training counts against augmentation, so harm is in doubt; a gain, where networks
+        without it did not train."""
+        if word == "HELPS":
+            return self._lost_without
         if word != "HURTS":
             return ()
         doubts = []
@@ -200,6 +203,17 @@ class ClaimView(NamedView):
         if self.budget_unit == "views" and views < FEW_VIEWS:
             doubts.append(f"{plural(round(views), 'view')} per image")
         return tuple(doubts)
+
+    @cached_property
+    def _lost_without(self) -> tuple[str, ...]:
+        """Of no augmentation, which every gain is counted from."""
+        bare = [r for r in self.in_tables if r.trained and not r.spec.settings.augmentation]
+        results = [r.trained for r in bare if r.rung in (None, self._top_rung) and r.trained]
+        lost = [each for result in results for each in result.lost]
+        if not lost:
+            return ()
+        count = sum(result.num_heads for result in results)
+        return (f"of {count} networks without augmentation {lost_text(lost)}",)
 
     @cached_property
     def wholes(self) -> tuple[WholeSetting, ...]:
