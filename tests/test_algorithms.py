@@ -10,10 +10,18 @@ import pytest
 
 from data.errors import UserError
 from search.driver import oracles
-from search.driver.algorithms import ALGORITHMS, budget_ladder, build_oracle, num_trials, rounds_of
+from search.driver.algorithms import (
+    ALGORITHMS,
+    budget_ladder,
+    build_oracle,
+    num_settings,
+    num_trials,
+    rounds_of,
+)
 from search.driver.experiment_file import parse_config
 from search.driver.oracles import most_telling
 from search.experiment.config import ExperimentConfig
+from search.experiment.settings import setting_key
 
 TRIALS = 6
 EXPERIMENT: dict[str, Any] = {
@@ -127,6 +135,60 @@ def test_a_failed_trial_does_not_end_the_search(algorithm: str) -> None:
         assert trial.status == "RUNNING"
         trial.status = "FAILED"
         oracle.end_trial(trial)
+
+
+DRAWING = ("random", "hyperband", "halving", "asynchronous_halving")
+FEW = {"horizontal_flip": [False, True], "rotation_range": {"min": 0, "max": 20, "step": 10}}
+
+
+def _few(algorithm: str, augmentation: dict[str, Any], trials: int = 20) -> ExperimentConfig:
+    search = {"algorithm": algorithm, "trials": trials}
+    few = {**EXPERIMENT, "augmentation": augmentation, "model": {}, "search": search}
+    return parse_config(few, "test")
+
+
+@pytest.mark.parametrize("algorithm", DRAWING)
+def test_a_small_space_is_used_up_without_repeats_or_no_augmentation(algorithm: str) -> None:
+    config = _few(algorithm, FEW)
+    key, asked = ALGORITHMS[algorithm].budget_key, Counter[tuple[str, Any]]()
+    for values in _proposals(config):
+        settings = config.space.settings(values)
+        assert settings.augmentation
+        asked[setting_key(settings), values.get(key)] += 1
+    assert len({setting for setting, _ in asked}) == 5
+    assert set(asked.values()) == {1}
+    assert {budget for _, budget in asked} >= {max(budget_ladder(config), default=None)}
+    assert num_settings(config, config.space) in (5, 6)  # with no augmentation
+
+
+@pytest.mark.parametrize("algorithm", DRAWING)
+def test_settings_that_come_to_the_same_are_asked_for_once(algorithm: str) -> None:
+    config = _few(algorithm, {"horizontal_flip": [False, True], "cval": [0, 255]})
+    key = ALGORITHMS[algorithm].budget_key
+    budgets = [values.get(key) for values in _proposals(config, lambda _: 0.0)]
+    assert len(budgets) == len(set(budgets)) >= 1
+    assert max(budget_ladder(config), default=None) in budgets
+
+
+def test_no_more_settings_are_told_than_there_are_combinations(algorithm: str) -> None:
+    config = _few(algorithm, FEW)
+    settings = num_settings(config, config.space)
+    assert settings <= config.space.num_combinations == 6
+    assert settings <= num_trials(config, config.space)
+
+
+def test_halving_plans_with_the_settings_that_there_are() -> None:
+    sizes = [each.size for each in rounds_of(_few("halving", FEW))]
+    assert sizes == [5, 1, 1]
+    continuous = {**FEW, "zoom_range": {"min": 0.0, "max": 0.4}}
+    assert rounds_of(_few("halving", continuous))[0].size == 20
+
+
+def test_combinations_that_change_pictures_are_counted() -> None:
+    assert _few("grid", FEW).space.num_augmented == 5
+    assert _few("grid", {**FEW, "vertical_flip": True}).space.num_augmented == 6
+    assert _config("grid").space.num_augmented == 4 * 5 * 2 * 2 * 3 * 2 - 3 * 2
+    assert _few("random", {"zoom_range": {"min": 0.0, "max": 0.4}}).space.num_augmented is None
 
 
 def test_a_grid_over_a_range_without_step_says_what_to_write() -> None:

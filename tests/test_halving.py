@@ -9,17 +9,18 @@ from search.driver.oracles import halving_oracle_class
 from search.driver.rounds import HalvingPlan, Rule, asynchronous, plan_halving, synchronous
 
 
-def _oracle(plan: HalvingPlan, rule: Rule = synchronous) -> Any:
+def _oracle(plan: HalvingPlan, rule: Rule = synchronous, step: float | None = None) -> Any:
     class Kept(halving_oracle_class()):  # type: ignore[misc]
         def save(self) -> None: ...
 
         def _save_trial(self, trial: Any) -> None: ...
 
     parameters = keras_tuner.HyperParameters()
-    parameters.Float("x", 0.0, 1.0)
+    parameters.Float("x", 0.0, 1.0, step=step)
     oracle = Kept(
         plan,
         rule,
+        setting=lambda values: str(values["x"]),
         objective=keras_tuner.Objective("score", "max"),
         hyperparameters=parameters,
         seed=7,
@@ -128,3 +129,27 @@ def test_asynchronous_halving_waits_only_where_nothing_new_is_left() -> None:
     assert (
         oracle.create_trial("c").hyperparameters.values["x"] == second.hyperparameters.values["x"]
     )
+
+
+@pytest.mark.parametrize("rule", [synchronous, asynchronous])
+def test_the_lowest_rung_ends_where_no_setting_is_left_and_the_best_go_on(rule: Rule) -> None:
+    asked = _run(_oracle(HalvingPlan((2, 6, 18), (9, 3, 1)), rule, step=0.25), lambda v: v["x"])
+    assert sorted(x for views, x in asked if views == 2) == [0.0, 0.25, 0.5, 0.75, 1.0]
+    assert sorted(x for views, x in asked if views == 6) == [0.5, 0.75, 1.0]
+    assert [x for views, x in asked if views == 18] == [1.0]
+
+
+@pytest.mark.parametrize("rule", [synchronous, asynchronous])
+def test_a_rung_without_more_settings_waits_for_its_answers(rule: Rule) -> None:
+    oracle = _oracle(HalvingPlan((2, 4), (9, 2)), rule, step=0.5)
+    trials = [oracle.create_trial(f"t{number}") for number in range(3)]
+    _tell(oracle, trials[0], 0.1)
+    assert oracle.create_trial("t3").status == "IDLE"  # one of three is not told to be the best
+    _tell(oracle, trials[1], None)
+    _tell(oracle, trials[2], 0.2)
+    promoted = [oracle.create_trial(f"t{number}") for number in (3, 4)]
+    sources = [trial.hyperparameters.values["tuner/trial_id"] for trial in promoted]
+    assert sources == [trials[2].trial_id, trials[0].trial_id]
+    for trial in promoted:
+        _tell(oracle, trial, 0.3)
+    assert oracle.create_trial("t5").status == "STOPPED"

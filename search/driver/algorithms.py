@@ -35,6 +35,7 @@ from search.evidence.screening import screening_points
 from search.experiment.config import ExperimentConfig
 from search.experiment.objectives import OBJECTIVES
 from search.experiment.seeds import derive_seed
+from search.experiment.settings import setting_key
 from search.experiment.space import Space, require_steps
 from search.features.devices import import_tensorflow_quietly
 from search.training.modes import mode_of
@@ -76,7 +77,7 @@ def build_oracle(config: ExperimentConfig, space: Space) -> "keras_tuner.Oracle"
     direction = OBJECTIVES[config.evaluation.objective].direction
     options = {
         "objective": keras_tuner.Objective("score", direction),
-        "max_trials": config.search.trials,
+        "max_trials": num_trials(config, space),
         "hyperparameters": space.hyperparameters(),
         "seed": derive_seed(config.seed, "oracle", algorithm.name),
     }
@@ -94,9 +95,9 @@ def num_trials(config: ExperimentConfig, space: Space) -> int:
 
 
 def num_settings(config: ExperimentConfig, space: Space) -> int:
-    """How many settings those trials are of: one that is promoted is trained again."""
+    """How many settings those trials are of at most: one that is promoted is trained again."""
     begun = [each.size for each in rounds_of(config) if each.below == 0]
-    return sum(begun) if begun else num_trials(config, space)
+    return _at_most(sum(begun) or num_trials(config, space), space.num_combinations)
 
 
 def rounds_of(config: ExperimentConfig) -> tuple[Round, ...]:
@@ -110,8 +111,23 @@ def budget_ladder(config: ExperimentConfig) -> tuple[int, ...]:
     return tuple(sorted({each.budget for each in rounds_of(config)}))
 
 
-def _random_options(config: ExperimentConfig, space: Space) -> dict[str, Any]:
-    return {"is_tried": lambda values: not space.settings(values).augmentation}
+def _at_most(asked: int, there_are: int | None) -> int:
+    return asked if there_are is None else min(asked, there_are)
+
+
+def _new_settings(config: ExperimentConfig, space: Space) -> int:
+    """How many there are to draw: no augmentation is a control already."""
+    return _at_most(config.search.trials, space.num_augmented)
+
+
+def _new(config: ExperimentConfig, space: Space) -> dict[str, Any]:
+    """What every oracle needs that draws nothing twice."""
+
+    def setting(values: dict[str, Any]) -> str:
+        settings = space.settings(values)
+        return setting_key(settings) if settings.augmentation else ""
+
+    return {"setting": setting}
 
 
 def _screening_options(config: ExperimentConfig, space: Space) -> dict[str, Any]:
@@ -138,14 +154,13 @@ def _grid_options(config: ExperimentConfig, space: Space) -> dict[str, Any]:
 
 
 def _grid_trials(config: ExperimentConfig, space: Space) -> int:
-    combinations = space.num_combinations
-    return config.search.trials if combinations is None else min(config.search.trials, combinations)
+    return _at_most(config.search.trials, space.num_combinations)
 
 
 def _hyperband_options(config: ExperimentConfig, space: Space) -> dict[str, Any]:
     most, reduction = _most(config), config.search.reduction
     bracket = first_bracket(config.search.trials, most, reduction)
-    return {"bracket": bracket, "max_epochs": most, "factor": reduction}
+    return {"bracket": bracket, "max_epochs": most, "factor": reduction, **_new(config, space)}
 
 
 def _hyperband_rounds(config: ExperimentConfig) -> tuple[Round, ...]:
@@ -154,8 +169,7 @@ def _hyperband_rounds(config: ExperimentConfig) -> tuple[Round, ...]:
 
 def _halving(name: str, rule: Rule, summary: str) -> Algorithm:
     def options(config: ExperimentConfig, space: Space) -> dict[str, Any]:
-        plan = _halving_plan(config)
-        return {"plan": plan, "rule": rule, "max_trials": sum(plan.sizes)}
+        return {"plan": _halving_plan(config), "rule": rule, **_new(config, space)}
 
     def rounds(config: ExperimentConfig) -> tuple[Round, ...]:
         return _halving_plan(config).rounds
@@ -164,8 +178,8 @@ def _halving(name: str, rule: Rule, summary: str) -> Algorithm:
 
 
 def _halving_plan(config: ExperimentConfig) -> HalvingPlan:
-    search = config.search
-    return plan_halving(search.trials, _most(config), search.min_views, search.reduction)
+    search, settings = config.search, _new_settings(config, config.space)
+    return plan_halving(settings, _most(config), search.min_views, search.reduction)
 
 
 def _most(config: ExperimentConfig) -> int:
@@ -194,7 +208,8 @@ ALGORITHMS: dict[str, Algorithm] = {
             name="random",
             summary="draws each setting at random",
             oracle=random_oracle_class,
-            options=_random_options,
+            options=_new,
+            most_trials=_new_settings,
         ),
         Algorithm(
             name="grid",

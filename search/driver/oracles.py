@@ -1,5 +1,6 @@
 """KerasTuner's oracles as this search has them: screening, halving, its Bayesian one with a bound
-on what a proposal costs, Hyperband from the bracket that is paid for, and none of them with files.
+on what a proposal costs, Hyperband from the bracket that is paid for, random ones that draw nothing
+twice, and none of them with files.
 
 Each class is made on first use, since its base imports TensorFlow. Which algorithm takes which is
 `algorithms`; how a budget is shared out, `rounds`.
@@ -7,7 +8,7 @@ Each class is made on first use, since its base imports TensorFlow. Which algori
 
 import bisect
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
@@ -41,21 +42,31 @@ def in_memory(oracle_class: type) -> type:
     return InMemory
 
 
+def _drawing_new(oracle_class: Any) -> Any:
+    class DrawingNew(oracle_class):
+        """Draws again what was asked before, whatever its budget, and what is no augmentation: that
+        is a control already. setting: names what values come to; empty for no augmentation."""
+
+        def __init__(
+            self, setting: Callable[[dict[str, Any]], str], max_trials: int, **options: Any
+        ) -> None:
+            super().__init__(**options)
+            self.max_trials, self._setting = max_trials, setting
+            self._tried_so_far.add("")
+            # Enough to find the last setting of a space of so many.
+            self._max_collisions *= max_trials
+
+        def _compute_values_hash(self, values: dict[str, Any]) -> str:
+            return self._setting(values)
+
+    return DrawingNew
+
+
 @lru_cache(maxsize=1)
 def random_oracle_class() -> Any:
     from keras_tuner.oracles import RandomSearchOracle
 
-    class AugmentingOracle(RandomSearchOracle):
-        """Draws again where a draw is as good as tried: no augmentation is a control already."""
-
-        def __init__(self, is_tried: Callable[[dict[str, Any]], bool], **options: Any) -> None:
-            super().__init__(**options)
-            self._is_tried = is_tried
-
-        def _duplicate(self, values: dict[str, Any]) -> bool:
-            return bool(super()._duplicate(values)) or self._is_tried(values)
-
-    return AugmentingOracle
+    return _drawing_new(RandomSearchOracle)
 
 
 @lru_cache(maxsize=1)
@@ -138,9 +149,9 @@ class _Standing:
 def halving_oracle_class() -> Any:
     import keras_tuner
 
-    class HalvingOracle(keras_tuner.Oracle):
-        """Proposes random settings for the lowest rung and the best of each rung for the next, as
-        its rule says."""
+    class HalvingOracle(_drawing_new(keras_tuner.Oracle)):  # type: ignore[misc]
+        """Proposes new random settings for the lowest rung, which ends early where there are no
+        more, and the best of each rung for the next, as its rule says."""
 
         def __init__(self, plan: HalvingPlan, rule: Rule = synchronous, **options: Any) -> None:
             super().__init__(**options)
@@ -156,7 +167,8 @@ def halving_oracle_class() -> Any:
             source = self.trials[self.standings[rung - 1].waiting[0][1]] if rung else None
             values = dict(source.hyperparameters.values) if source else self._random_values()
             if values is None:  # nothing new is left to draw
-                self.standings[0].asked = self.plan.sizes[0]
+                sizes = (self.standings[0].asked, *self.plan.sizes[1:])
+                self.plan = replace(self.plan, sizes=sizes)
                 return self.populate_space(trial_id)
             if source:
                 self.standings[rung - 1].waiting.pop(0)
@@ -185,14 +197,26 @@ def halving_oracle_class() -> Any:
 def hyperband_oracle_class() -> Any:
     from keras_tuner.oracles import HyperbandOracle
 
-    class FromBracket(HyperbandOracle):
-        """KerasTuner's oracle, begun at a bracket that its trials pay for in full."""
+    class FromBracket(_drawing_new(HyperbandOracle)):  # type: ignore[misc]
+        """KerasTuner's oracle, begun at a bracket that its trials pay for in full. A bracket goes
+        on with what it has where nothing new is left to draw: KerasTuner's would end the search."""
 
-        def __init__(self, bracket: int, max_trials: int, **options: Any) -> None:
+        def __init__(self, bracket: int, **options: Any) -> None:
+            self._drawn: dict[int, int] = {}  # bracket -> new settings, where it ran out of them
             super().__init__(**options)
-            self.max_trials = max_trials
             self._brackets: list[Any] = []
             self._current_bracket = bracket
             self._start_new_bracket()
+
+        def _random_trial(self, trial_id: str, bracket: dict[str, Any]) -> dict[str, Any]:
+            proposal = super()._random_trial(trial_id, bracket)
+            if proposal["status"] == "RUNNING":
+                return proposal
+            self._drawn[bracket["bracket_num"]] = len(bracket["rounds"][0])
+            return self.populate_space(trial_id)
+
+        def _get_size(self, bracket_num: int, round_num: int) -> int:
+            size = super()._get_size(bracket_num, round_num)
+            return min(size, self._drawn.get(bracket_num, size))
 
     return FromBracket

@@ -45,6 +45,12 @@ class Range:
         step = self.step or (1 if self.integer else None)
         return None if step is None else math.floor((self.maximum - self.minimum) / step + 1e-9) + 1
 
+    @property
+    def grid(self) -> tuple[float, ...]:
+        """The values that `num_values` counts."""
+        step = self.step or 1
+        return tuple(self.minimum + place * step for place in range(self.num_values or 0))
+
     def within(self, share: float) -> float | int:
         """The value so far along, 0 the least and 1 the largest."""
         low, high = self.minimum, self.maximum
@@ -99,6 +105,10 @@ class Choices:
     @property
     def num_values(self) -> int:
         return len(self.values)
+
+    @property
+    def grid(self) -> tuple[Any, ...]:
+        return self.values
 
     @property
     def middle(self) -> Any:

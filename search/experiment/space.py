@@ -88,6 +88,20 @@ class Space:
         counts = [dimension.num_values for dimension in self.dimensions.values()]
         return None if None in counts else prod(count for count in counts if count)
 
+    @property
+    def num_augmented(self) -> int | None:
+        """How many of those combinations change pictures."""
+        combinations = self.num_combinations
+        if combinations is None or active(self.fixed["augmentation"]):
+            return combinations
+        return combinations - prod(map(self._num_idle, self.dimensions))
+
+    def _num_idle(self, name: str) -> int:
+        """How many values of a setting on a grid turn no augmentation on."""
+        dimension, augments = self.dimensions[name], self.section_of[name] == "augmentation"
+        tried = (dimension.tried(dimension.proposed(value)) for value in dimension.grid)
+        return sum(not augments or not active({name: value}) for value in tried)
+
     def without_step(self) -> list[str]:
         return [name for name, dimension in self.dimensions.items() if dimension.num_values is None]
 
