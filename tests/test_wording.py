@@ -401,7 +401,9 @@ def test_what_was_on_but_never_apart_says_why_it_is_not_tried() -> None:
     view = answered(claims.model_copy(update={"augmentations": rows}))
     notes = {row[0].text: (row[1].text, row[-1].text) for row in verdict_table(view).rows}
     assert notes["zoom_range"][0] == "NOT TRIED"
-    assert notes["zoom_range"][1] == "was on only with others, from which no training tells it"
+    assert notes["zoom_range"][1] == (
+        "was on only with others, from which no training tells it (lower rungs do not count)"
+    )
 
 
 def test_a_strength_that_no_training_had_is_marked() -> None:
@@ -409,7 +411,7 @@ def test_a_strength_that_no_training_had_is_marked() -> None:
     table = verdict_table(SearchView(make_state()))
     notes = {row[0].text: row[-1].text for row in table.rows}
     read_off = "read off the curve: no training had this strength"
-    assert notes["vertical_flip"] == f"4 views per image; {read_off}"
+    assert notes["vertical_flip"] == read_off
     trained = make_claims()
     assert trained.augmentations[0].strength == 10  # that of trial 5
     assert "curve" not in notes["rotation_range"]

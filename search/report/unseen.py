@@ -1,7 +1,7 @@
 """What a search could not see, for its answer: whose gain, up to which size, and what would show
 it. Made from the view alone."""
 
-from data.messages import plural
+from data.messages import listed, plural
 from search.evidence.answer import Answer, Size, WholeClaim, least_known
 from search.report.claim_view import Judged
 from search.report.view import SearchView
@@ -11,7 +11,13 @@ from search.report.wording import size_text
 def unknown_lines(view: SearchView) -> list[str]:
     """What no training tells anything of, alone."""
     names = [each.name for each in view.augmentations if each.verdict == "NOT TRIED"]
-    return [f"Nothing is known of {', '.join(names)} alone: NOT TRIED."] if names else []
+    strengths = [
+        view.settings_text({each.name: value})
+        for each in view.augmentations
+        for value in each.untold_strengths
+    ]
+    unknown = [*names, *strengths]
+    return [f"Nothing is known of {listed(unknown)} alone: NOT TRIED."] if unknown else []
 
 
 def unseen_lines(view: SearchView) -> list[str]:
