@@ -49,6 +49,17 @@ def test_a_doubt_counts_the_trainings_that_its_verdict_rests_on() -> None:
     assert note_of(view, "vertical_flip") == "max_epochs cut short 9 of 15 heads"
 
 
+def test_a_control_outside_what_is_searched_does_not_count_in_a_doubt() -> None:
+    course = {"rotation_range": 15, "vertical_flip": True}
+    control = make_record(30, "control", "course", course, -0.02)
+    alone = make_record(31, "ablation", "vertical_flip alone", FLIP, -0.02)
+    assert alone.result is not None
+    cut = alone.result.model_copy(update={"heads_cut_by_max_epochs": 9})
+    alone = alone.model_copy(update={"result": cut})
+    view = claimed(make_state(), make_claims(), control, alone)
+    assert note_of(view, "vertical_flip") == "max_epochs cut short 9 of 15 heads"
+
+
 def test_claims_with_a_searched_value_rest_on_the_confirmation_with_that_value() -> None:
     records = make_state().records
     told = [each for each in records if each.kind != "test"]
@@ -87,5 +98,5 @@ def test_a_level_that_nothing_is_told_of_is_not_left_out_silently() -> None:
     view = claimed(state, claims, lower)
     why = "0.5 to 1.5 was on only on lower rungs, which do not count"
     assert why in note_of(view, "brightness_range")
-    unknown = "Nothing is known of brightness_range 0.5 to 1.5 alone: NOT TRIED."
+    unknown = "Nothing is known of brightness_range 0.5 to 1.5 alone."
     assert unknown in with_answer(view)

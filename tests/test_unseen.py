@@ -1,7 +1,16 @@
 """What an answer says that could not be seen: whose gain, and what would show it."""
 
 import pytest
-from states import ALONE, make_claims, make_estimate, make_state, with_claims
+from states import (
+    ALONE,
+    make_claims,
+    make_estimate,
+    make_record,
+    make_state,
+    with_claims,
+    with_evaluation,
+    without_recommendation,
+)
 
 from search.evidence.answer import AugmentationClaims, Claims
 from search.report.answer import answer, with_answer
@@ -36,7 +45,7 @@ def test_what_nothing_is_known_of_is_named_beside_every_answer(effect: float, ki
     assert view.answer is not None
     assert view.answer.kind == kind
     said = with_answer(view)
-    assert "Nothing is known of vertical_flip alone: NOT TRIED." in said
+    assert "Nothing is known of vertical_flip alone." in said
     assert not any("went unseen" in line for line in said)
 
 
@@ -54,3 +63,16 @@ def test_what_was_invisible_is_told_of_the_strength_that_may_gain_it() -> None:
     )
     view = answered(claims.model_copy(update={"augmentations": (*others[:-1], zoom, flip)}))
     assert "of zoom_range 0.3, which is known least, a gain below 2.6 points was" in answer(view)
+
+
+def test_what_was_done_is_not_advised() -> None:
+    """The made-up search has no training of rotation alone in its confirmation."""
+    state = without_recommendation()
+    assert "and trainings of rotation_range 10 alone show" in answer(SearchView(state))
+    alone = make_record(30, "ablation", "rotation_range alone", {"rotation_range": 10}, 0.002)
+    trained = state.model_copy(update={"records": (*state.records, alone)})
+    assert answer(SearchView(trained)).endswith("More seeds and more images show smaller ones.")
+    whole = with_evaluation(trained, ablation=False)
+    assert "each augmentation trained alone (evaluation.ablation)" in answer(SearchView(whole))
+    unconfirmed = with_evaluation(trained, confirm=None)
+    assert "each augmentation trained alone (evaluation.confirm)" in answer(SearchView(unconfirmed))

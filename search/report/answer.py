@@ -39,7 +39,7 @@ def with_answer(view: SearchView) -> list[str]:
     if view.answer is None:
         return []
     if view.answer.kind != "use":
-        return unknown_lines(view)
+        return [] if view.answer.detectable is None else unknown_lines(view)
     return [*_strengths(view), *unseen_lines(view)]
 
 

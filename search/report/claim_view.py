@@ -140,7 +140,9 @@ class ClaimView(NamedView):
 
     def _augmentation(self, claims: AugmentationClaims) -> Judged:
         name, using = claims.name, self._using(claims.name)
-        judged = self._judged(name, claims.alone, claims, self._counting(using))
+        counting, outside = self._counting(using), self._outside
+        rests_on = [record for record in counting if record.label not in outside]
+        judged = self._judged(name, claims.alone, claims, rests_on)
         if not self.wholes:  # nothing can be compared at all
             return judged
         if claims.strength is None:
@@ -150,7 +152,13 @@ class ClaimView(NamedView):
         why = tuple(
             f"{strength_text(name, v)} {self._why_untold(having(using, name, v))}" for v in values
         )
-        return replace(judged, untold=why, untold_strengths=values)
+        is_read_off = not having(counting, name, claims.strength)
+        return replace(judged, is_read_off=is_read_off, untold=why, untold_strengths=values)
+
+    @property
+    def _outside(self) -> set[str]:
+        """Controls that say nothing of the augmentations that they set."""
+        return {each.label for each in self.claims.wholes if each.sets} if self.claims else set()
 
     def _judged(
         self,
@@ -159,10 +167,8 @@ class ClaimView(NamedView):
         claims: AugmentationClaims | None = None,
         rests_on: Sequence[TrialRecord] = (),
     ) -> Judged:
-        word, is_read_off = self._word(measured), False
-        if claims is not None and claims.strength is not None:
-            is_read_off = not having(rests_on, claims.name, claims.strength)
-        return Judged(name, word, measured, claims, self._doubts(word, rests_on), is_read_off)
+        word = self._word(measured)
+        return Judged(name, word, measured, claims, self._doubts(word, rests_on))
 
     @cached_property
     def rested_on(self) -> tuple[TrialRecord, ...]:

@@ -3,7 +3,7 @@ it. Made from the view alone."""
 
 from data.messages import listed, plural
 from search.evidence.answer import Answer, Size, WholeClaim, least_known
-from search.report.claim_view import Judged
+from search.report.claim_view import Judged, has_trained
 from search.report.view import SearchView
 from search.report.wording import size_text
 
@@ -17,7 +17,7 @@ def unknown_lines(view: SearchView) -> list[str]:
         for value in each.untold_strengths
     ]
     unknown = [*names, *strengths]
-    return [f"Nothing is known of {listed(unknown)} alone: NOT TRIED."] if unknown else []
+    return [f"Nothing is known of {listed(unknown)} alone."] if unknown else []
 
 
 def unseen_lines(view: SearchView) -> list[str]:
@@ -82,17 +82,28 @@ def what_would_show(view: SearchView, found: Answer) -> str:
     """The cheapest way first."""
     missed = found.shortfall
     if missed is None or not missed.ways:
-        alone = "evaluation.ablation" if view.confirmation_is_on else "evaluation.confirm"
-        return (
-            f"More seeds, more images, and each augmentation trained alone ({alone}) show smaller "
-            "ones."
-        )
+        return f"{_anything_more(view)} show smaller ones."
     ways = [_way(view, size, missed.now) for size in missed.ways]
     order = "" if len(ways) == 1 else ", the cheapest way first"
     return (
         f"What finds an effect of {size_text(missed.target, view.unit)} 4 times in 5{order}: "
         f"{'; or '.join(ways)}."
     )
+
+
+def _anything_more(view: SearchView) -> str:
+    """What was not done of what may help. Each augmentation alone is trained by the confirmation,
+    at one strength."""
+    least = least_known(view.claims) if view.claims else None
+    done = view.confirmation_is_on and view.evaluation.ablation
+    if not done:
+        key = "evaluation.ablation" if view.confirmation_is_on else "evaluation.confirm"
+        return f"More seeds, more images, and each augmentation trained alone ({key})"
+    if least is None or len(least.settings) != 1:
+        return "More seeds and more images"
+    if any(has_trained(each, least.settings, view.beside) for each in view.rested_on):
+        return "More seeds and more images"
+    return f"More seeds, more images, and trainings of {_name(view, least)} alone"
 
 
 def _way(view: SearchView, size: Size, now: Size) -> str:
