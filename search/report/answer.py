@@ -6,10 +6,11 @@ tell; then what must be known with it.
 from collections.abc import Iterator
 
 from data.messages import plural
-from search.evidence.answer import Answer, Estimate, Size, VerdictWord
-from search.report.claim_view import Judged, WholeSetting
+from search.evidence.answer import Answer, VerdictWord
+from search.report.claim_view import WholeSetting
 from search.report.sentences import way_on_text
 from search.report.strength_ranges import is_outdone, is_within, range_text
+from search.report.unseen import invisible_text, unknown_lines, unseen_lines, what_would_show
 from search.report.view import SearchView
 from search.report.wording import beside_text, effect_text, estimate_text, size_text, strength_text
 
@@ -33,11 +34,13 @@ def answer(view: SearchView) -> str:
 
 
 def with_answer(view: SearchView) -> list[str]:
-    """What belongs to an answer that uses a setting: which other strengths would do, and what could
-    not be seen. The other answers say it themselves."""
-    if view.answer is None or view.answer.kind != "use":
+    """What belongs to an answer: where it uses a setting, which other strengths would do, and what
+    could not be seen; of any, what nothing is known of."""
+    if view.answer is None:
         return []
-    return [*_strengths(view), *_unseen(view)]
+    if view.answer.kind != "use":
+        return [] if view.answer.detectable is None else unknown_lines(view)
+    return [*_strengths(view), *unseen_lines(view)]
 
 
 def _strengths(view: SearchView) -> Iterator[str]:
@@ -55,40 +58,6 @@ def _strengths(view: SearchView) -> Iterator[str]:
                 f"Alone, {each.name} {range_text(each)} gains more than the "
                 f"{strength_text(each.name, value)} used here."
             )
-
-
-def _unseen(view: SearchView) -> Iterator[str]:
-    """Where the answer uses a setting; any other says it itself."""
-    others = [
-        (each, found)
-        for each in view.augmentations
-        if each.verdict != "HELPS" and (found := _may_gain(each, view))
-    ]
-    negligible = view.claims.negligible if view.claims else 0.0
-    unknown = [pair for pair in others if pair[1].ci[1] > negligible]
-    if unknown:
-        least, found = max(unknown, key=lambda pair: pair[1].detectable)
-        yield (
-            f"What could not be seen: of {least.name}, which is known least, "
-            f"{_below('a gain', found.detectable, view.most_gain, view)} would have been found "
-            "less than 4 times in 5."
-        )
-    elif others:
-        most = max(0.0, *(found.ci[1] for _, found in others))
-        yield (
-            "No gain that matters went unseen: alone, no other augmentation gains more than "
-            f"{size_text(most, view.unit)}."
-        )
-
-
-def _may_gain(judged: Judged, view: SearchView) -> Estimate | None:
-    """As it is judged or, where it may gain nothing that matters so, at the strength that may gain
-    most."""
-    negligible = view.claims.negligible if view.claims else 0.0
-    if judged.measured and judged.measured.ci[1] > negligible:
-        return judged.measured
-    opened = judged.claims.most_open if judged.claims else None
-    return opened.measured if opened else None
 
 
 def beside_answer(view: SearchView) -> list[str]:
@@ -132,43 +101,8 @@ def _settled(view: SearchView, found: Answer) -> str:
         return "It cannot be told whether augmentation helps: nothing was compared."
     return (
         f"It cannot be told whether augmentation helps{beside_text(view.beside)}: "
-        f"{_below('an effect', found.detectable, view.most_effect, view)} was invisible here. "
-        f"{_what_would_show(view, found)}"
+        f"{invisible_text(view, found.detectable)}. {what_would_show(view, found)}"
     )
-
-
-def _what_would_show(view: SearchView, found: Answer) -> str:
-    """The cheapest way first."""
-    missed = found.shortfall
-    if missed is None or not missed.ways:
-        alone = "evaluation.ablation" if view.confirmation_is_on else "evaluation.confirm"
-        return (
-            f"More seeds, more images, and each augmentation trained alone ({alone}) show smaller "
-            "ones."
-        )
-    ways = [_way(view, size, missed.now) for size in missed.ways]
-    order = "" if len(ways) == 1 else ", the cheapest way first"
-    return (
-        f"What finds an effect of {size_text(missed.target, view.unit)} 4 times in 5{order}: "
-        f"{'; or '.join(ways)}."
-    )
-
-
-def _way(view: SearchView, size: Size, now: Size) -> str:
-    key = "evaluation.confirm.seeds" if view.confirmation_is_on else "evaluation.seeds"
-    changes = []
-    if size.folds != now.folds:
-        changes.append(f"{size.folds} folds instead of {now.folds} (evaluation.folds)")
-    if size.seeds != now.seeds:
-        changes.append(f"{plural(size.seeds, 'seed')} instead of {now.seeds} ({key})")
-    if size.images != now.images and size.folds == now.folds:
-        changes.append(f"about {size.images:,} scored images instead of {now.images:,}")
-    return " and ".join(changes)
-
-
-def _below(what: str, size: float, most: float, view: SearchView) -> str:
-    """most: what none exceeds."""
-    return f"{what} of any size" if size >= most else f"{what} below {size_text(size, view.unit)}"
 
 
 def _less_than(view: SearchView, value: float) -> str:

@@ -3,7 +3,7 @@ setting, its verdict by its interval alone, and what speaks against it."""
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -24,8 +24,9 @@ from search.experiment.beside import with_beside
 from search.experiment.settings import setting_key
 from search.experiment.trial import TrialRecord
 from search.report.named_view import NamedView, searched_part
+from search.report.resting import having, rested_on, untold_strengths, why_untold
 from search.report.trial_facts import budget, heads_cut
-from search.report.wording import other_part
+from search.report.wording import other_part, strength_text
 from search.training.lost_networks import lost_text
 
 MOST_CUT = 0.1  # of the heads that a verdict rests on, stopped by max_epochs, without a remark
@@ -38,8 +39,9 @@ class Judged:
     setting, against no augmentation.
 
     claims: None of a whole setting. doubts: what speaks against a verdict HURTS or HELPS, each in
-    a few words. is_read_off: no training had this strength. is_never_apart: it is NOT TRIED, though
-    trainings used it, and claims are made of them. sets: what a whole setting sets, in words.
+    a few words. is_read_off: no training had this strength. untold: of all of it, or of some
+    strengths, why nothing is claimed though it was searched. sets: what a whole setting sets, in
+    words.
     """
 
     name: str
@@ -48,7 +50,8 @@ class Judged:
     claims: AugmentationClaims | None = None
     doubts: tuple[str, ...] = ()
     is_read_off: bool = False
-    is_never_apart: bool = False
+    untold: tuple[str, ...] = ()
+    untold_strengths: tuple[Any, ...] = ()
     sets: str = ""
 
     @property
@@ -134,10 +137,29 @@ class ClaimView(NamedView):
         """All that are searched, in the order of the search."""
         if self.claims is None:
             return ()
-        return tuple(
-            self._judged(each.name, each.alone, each, self._using(each.name))
-            for each in self.claims.augmentations
+        return tuple(map(self._augmentation, self.claims.augmentations))
+
+    def _augmentation(self, claims: AugmentationClaims) -> Judged:
+        name, using = claims.name, self._using(claims.name)
+        counting, outside = self._counting(using), self._outside
+        rests_on = [record for record in counting if record.label not in outside]
+        judged = self._judged(name, claims.alone, claims, rests_on)
+        if not self.wholes:  # nothing can be compared at all
+            return judged
+        if claims.strength is None:
+            why = (self._why_untold(using),) if using else ()
+            return replace(judged, untold=why)
+        values = untold_strengths(claims, self.opened.space if self.opened else {})
+        why = tuple(
+            f"{strength_text(name, v)} {self._why_untold(having(using, name, v))}" for v in values
         )
+        is_read_off = not having(counting, name, claims.strength)
+        return replace(judged, is_read_off=is_read_off, untold=why, untold_strengths=values)
+
+    @property
+    def _outside(self) -> set[str]:
+        """Controls that say nothing of the augmentations that they set."""
+        return {each.label for each in self.claims.wholes if each.sets} if self.claims else set()
 
     def _judged(
         self,
@@ -146,31 +168,28 @@ class ClaimView(NamedView):
         claims: AugmentationClaims | None = None,
         rests_on: Sequence[TrialRecord] = (),
     ) -> Judged:
-        word, is_read_off, is_never_apart = self._word(measured), False, False
-        if claims is not None and claims.strength is not None:
-            is_read_off = not any(self._has_strength(each, claims) for each in rests_on)
-        elif claims is not None:
-            is_never_apart = bool(rests_on and self.wholes)
-        doubts = self._doubts(word, rests_on)
-        return Judged(name, word, measured, claims, doubts, is_read_off, is_never_apart)
-
-    def _has_strength(self, record: TrialRecord, claims: AugmentationClaims) -> bool:
-        """Whether a training that counts has an augmentation at the strength it is judged at, alone
-        or among others. On lower rungs none counts."""
-        own, parse = record.spec.settings.augmentation, AUGMENTATIONS[claims.name].parse
-        counts = record.rung in (None, self._top_rung)
-        return counts and bool(parse(own[claims.name]) == parse(claims.strength))
+        word = self._word(measured)
+        return Judged(name, word, measured, claims, self._doubts(word, rests_on))
 
     @cached_property
-    def _top_rung(self) -> int | None:
-        rungs = (record.rung for record in self.in_tables if record.rung is not None)
-        return max(rungs, default=None)
+    def rested_on(self) -> tuple[TrialRecord, ...]:
+        """The trainings that claims are made of."""
+        return rested_on(self.in_tables, self.beside)
+
+    def _counting(self, records: Sequence[TrialRecord]) -> tuple[TrialRecord, ...]:
+        """Of trainings, those that claims are made of."""
+        numbers = {record.trial for record in self.rested_on}
+        trained = (self.record(each.duplicate_of) or each for each in records)
+        return tuple({r.trial: r for r in trained if r.trial in numbers}.values())
+
+    def _why_untold(self, using: Sequence[TrialRecord]) -> str:
+        return why_untold(using, self.in_tables, len(self._counting(using)))
 
     def _word(self, measured: Estimate | None) -> VerdictWord:
         return "NOT TRIED" if self.claims is None else word_of(measured, self.claims.negligible)
 
     def _using(self, name: str) -> tuple[TrialRecord, ...]:
-        """What a verdict on an augmentation rests on."""
+        """Trainings with an augmentation on."""
         return tuple(
             record
             for record in self.in_tables
@@ -234,7 +253,7 @@ class ClaimView(NamedView):
             claim.measured,
             searched_part(claim.settings) or own,
             other_part(claim.settings),
-            self._doubts(word, self._trained_as(claim.label)),
+            self._doubts(word, self._counting(self._trained_as(claim.label))),
             self._is_trained_anew(claim.label),
         )
 

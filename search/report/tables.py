@@ -67,8 +67,7 @@ def _note(judged: Judged, view: SearchView) -> str:
         least = judged.measured.detectable
         size = "no effect" if least >= view.most_effect else size_text(least, view.unit)
         notes.append(f"{size} would have been found 4 times in 5")
-    if judged.is_never_apart:
-        notes.append("was on only with others, from which no training tells it")
+    notes += judged.untold
     if judged.is_read_off:
         notes.append("read off the curve: no training had this strength")
     if (look := view.look_of(judged.name)) is not None:

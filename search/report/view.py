@@ -46,7 +46,8 @@ class SearchView(ClaimView):
         found = self._policy_claim
         if found is None:
             return None
-        name, rests_on = self._whole_name(found.label), self._trained_as(found.label)
+        name = self._whole_name(found.label)
+        rests_on = self._counting(self._trained_as(found.label))
         record = self._record_of(found.label)
         own = record.spec.settings.augmentation if record else {}
         augmentation = searched_part(found.settings) or own

@@ -1,0 +1,118 @@
+"""What a search could not see, for its answer: whose gain, up to which size, and what would show
+it. Made from the view alone."""
+
+from data.messages import listed, plural
+from search.evidence.answer import Answer, Size, WholeClaim, least_known
+from search.report.claim_view import Judged, has_trained
+from search.report.view import SearchView
+from search.report.wording import size_text
+
+
+def unknown_lines(view: SearchView) -> list[str]:
+    """What no training tells anything of, alone."""
+    names = [each.name for each in view.augmentations if each.verdict == "NOT TRIED"]
+    strengths = [
+        view.settings_text({each.name: value})
+        for each in view.augmentations
+        for value in each.untold_strengths
+    ]
+    unknown = [*names, *strengths]
+    return [f"Nothing is known of {listed(unknown)} alone."] if unknown else []
+
+
+def unseen_lines(view: SearchView) -> list[str]:
+    """Where the answer uses a setting; any other says it itself."""
+    negligible = view.claims.negligible if view.claims else 0.0
+    others = [
+        (found, found.measured)
+        for each in view.augmentations
+        if each.verdict != "HELPS" and (found := _may_gain(each, negligible)) and found.measured
+    ]
+    open_ = [pair for pair in others if pair[1].ci[1] > negligible]
+    unknown = unknown_lines(view)
+    if open_:
+        least, measured = max(open_, key=lambda pair: pair[1].detectable)
+        return [
+            f"What could not be seen: of {_name(view, least)}, which is known least, "
+            f"a gain {_size(measured.detectable, view)} would have been found less than 4 times "
+            "in 5.",
+            *unknown,
+        ]
+    if not others:
+        return unknown
+    most = size_text(max(0.0, *(measured.ci[1] for _, measured in others)), view.unit)
+    if unknown:
+        return [f"Alone, no other augmentation that was tried gains more than {most}.", *unknown]
+    return [
+        f"No gain that matters went unseen: alone, no other augmentation gains more than {most}."
+    ]
+
+
+def _may_gain(judged: Judged, negligible: float) -> WholeClaim | None:
+    """As it is judged or, where it may gain nothing that matters so, at the strength that may gain
+    most."""
+    if judged.claims is None:
+        return None
+    if judged.measured and judged.measured.ci[1] > negligible:
+        settings = {judged.name: judged.claims.strength}
+        return WholeClaim(label=judged.name, settings=settings, measured=judged.measured)
+    return judged.claims.most_open
+
+
+def invisible_text(view: SearchView, detectable: float) -> str:
+    """Whose gain, of an answer that cannot tell: of what is known least."""
+    least = least_known(view.claims) if view.claims else None
+    of = f"of {_name(view, least)}, which is known least, " if least else ""
+    return f"{of}a gain {_size(detectable, view)} was invisible here"
+
+
+def _name(view: SearchView, claim: WholeClaim) -> str:
+    """At the strength that is meant, which may be another than its row's."""
+    if len(claim.settings) == 1:
+        return view.settings_text(claim.settings)
+    name = view.named(claim.label) or view.settings_text(claim.settings)
+    return name if name.startswith("setting") else f"the whole setting {name}"
+
+
+def _size(size: float, view: SearchView) -> str:
+    return "of any size" if size >= view.most_gain else f"below {size_text(size, view.unit)}"
+
+
+def what_would_show(view: SearchView, found: Answer) -> str:
+    """The cheapest way first."""
+    missed = found.shortfall
+    if missed is None or not missed.ways:
+        return f"{_anything_more(view)} show smaller ones."
+    ways = [_way(view, size, missed.now) for size in missed.ways]
+    order = "" if len(ways) == 1 else ", the cheapest way first"
+    return (
+        f"What finds an effect of {size_text(missed.target, view.unit)} 4 times in 5{order}: "
+        f"{'; or '.join(ways)}."
+    )
+
+
+def _anything_more(view: SearchView) -> str:
+    """What was not done of what may help. Each augmentation alone is trained by the confirmation,
+    at one strength."""
+    least = least_known(view.claims) if view.claims else None
+    done = view.confirmation_is_on and view.evaluation.ablation
+    if not done:
+        key = "evaluation.ablation" if view.confirmation_is_on else "evaluation.confirm"
+        return f"More seeds, more images, and each augmentation trained alone ({key})"
+    if least is None or len(least.settings) != 1:
+        return "More seeds and more images"
+    if any(has_trained(each, least.settings, view.beside) for each in view.rested_on):
+        return "More seeds and more images"
+    return f"More seeds, more images, and trainings of {_name(view, least)} alone"
+
+
+def _way(view: SearchView, size: Size, now: Size) -> str:
+    key = "evaluation.confirm.seeds" if view.confirmation_is_on else "evaluation.seeds"
+    changes = []
+    if size.folds != now.folds:
+        changes.append(f"{size.folds} folds instead of {now.folds} (evaluation.folds)")
+    if size.seeds != now.seeds:
+        changes.append(f"{plural(size.seeds, 'seed')} instead of {now.seeds} ({key})")
+    if size.images != now.images and size.folds == now.folds:
+        changes.append(f"about {size.images:,} scored images instead of {now.images:,}")
+    return " and ".join(changes)
