@@ -147,8 +147,7 @@ class ClaimView(NamedView):
         if not self.wholes:  # nothing can be compared at all
             return judged
         if claims.strength is None:
-            why = (self._why_untold(using),) if using else ()
-            return replace(judged, untold=why)
+            return replace(judged, untold=(self._why_untold(using),) if using else ())
         values = untold_strengths(claims, self.opened.space if self.opened else {})
         why = tuple(
             f"{strength_text(name, v)} {self._why_untold(having(using, name, v))}" for v in values
@@ -226,8 +225,8 @@ class ClaimView(NamedView):
     @cached_property
     def _lost_without(self) -> tuple[str, ...]:
         """Of no augmentation, which every gain is counted from."""
-        bare = [r for r in self.in_tables if r.trained and not r.spec.settings.augmentation]
-        results = [r.trained for r in bare if r.rung in (None, self._top_rung) and r.trained]
+        bare = [r for r in self.rested_on if not r.spec.settings.augmentation]
+        results = [record.trained for record in bare if record.trained]
         lost = [each for result in results for each in result.lost]
         if not lost:
             return ()
