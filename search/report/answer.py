@@ -10,7 +10,7 @@ from search.evidence.answer import Answer, VerdictWord
 from search.report.claim_view import WholeSetting
 from search.report.sentences import way_on_text
 from search.report.strength_ranges import is_outdone, is_within, range_text
-from search.report.unseen import invisible_text, unknown_lines, unseen_lines, what_would_show
+from search.report.unseen import invisible_text, unknown_lines, unseen_lines, ways_text
 from search.report.view import SearchView
 from search.report.wording import beside_text, effect_text, estimate_text, size_text, strength_text
 
@@ -101,7 +101,7 @@ def _settled(view: SearchView, found: Answer) -> str:
         return "It cannot be told whether augmentation helps: nothing was compared."
     return (
         f"It cannot be told whether augmentation helps{beside_text(view.beside)}: "
-        f"{invisible_text(view, found.detectable)}. {what_would_show(view, found)}"
+        f"{invisible_text(view, found.detectable)}. {ways_text(view, found)}"
     )
 
 

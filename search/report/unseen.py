@@ -78,7 +78,7 @@ def _size(size: float, view: SearchView) -> str:
     return "of any size" if size >= view.most_gain else f"below {size_text(size, view.unit)}"
 
 
-def what_would_show(view: SearchView, found: Answer) -> str:
+def ways_text(view: SearchView, found: Answer) -> str:
     """The cheapest way first."""
     missed = found.shortfall
     if missed is None or not missed.ways:
