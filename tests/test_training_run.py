@@ -49,9 +49,12 @@ class _Scripted:
     def weights(self, head: int) -> HeadWeights:
         return (self.last,)
 
-    def resume(self, states: Mapping[int, HeadState], best: Mapping[int, HeadWeights]) -> None:
+    def resume(
+        self, states: Mapping[int, HeadState], best: Mapping[int, HeadWeights], epochs: int
+    ) -> None:
         if any(len(state) != 1 for state in states.values()):
             raise ValueError("its state is of other heads")
+        assert all(state[0] == epochs for state in states.values())
         self.states = dict(states)
 
     def keep(self, heads: list[int]) -> None:
@@ -153,6 +156,9 @@ def _spoilt(arrays: Mapping[str, np.ndarray], **changes: np.ndarray | None) -> d
         ({"state_of_x_of_0": np.zeros(2)}, "it has an array called state/x/0"),
         ({"state_of_1_of_0": None, "state_of_1_of_2": np.zeros(2)}, "it lacks an array of a state"),
         ({"best_of_1_of_0": None}, "it lacks weights"),
+        ({"curves": np.zeros((2, 3, 4))}, "its answers are of other epochs than its curves"),
+        ({"curves": np.zeros((4, 3, 4))}, "its answers are of other epochs than its curves"),
+        ({"diverged": np.array([[0, 1]])}, "its answers are of other epochs than its curves"),
         ({"diverged": np.array([[7, 1]])}, "it is of more heads"),
     ],
 )

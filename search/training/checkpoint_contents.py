@@ -70,7 +70,16 @@ class KeptTraining:
         found = cls(list(curves), answers, dict(diverged.tolist()), states, best, keeps_weights)
         if not {*found.diverged, *states, *best} <= set(range(len(labels))):
             raise ValueError("it is of more heads")
+        found.need_same_epochs()
         return found
+
+    def need_same_epochs(self) -> None:
+        """Raises ValueError where a head's answers end before or after its training did."""
+        for head, answers in enumerate(self.answers):
+            last = self.diverged.get(head, len(self.curves))
+            may_be_fewer = head not in self.diverged and head not in self.states  # patience's
+            if len(answers) > last or (len(answers) < last and not may_be_fewer):
+                raise ValueError("its answers are of other epochs than its curves")
 
 
 def _answers(parts: Mapping[str, np.ndarray], num_scored: int) -> list[HeadAnswer]:
