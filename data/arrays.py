@@ -21,7 +21,7 @@ from data.errors import UserError
 from data.labels import without_labels
 from data.listing import Listing, reason_of
 from data.messages import escaped, first_of
-from data.numpy_files import DamagedArray, reading_arrays
+from data.numpy_files import PICKLED, DamagedArray, reading_arrays
 from data.settings import DatasetConfig
 from data.splits import ALIASES, SPLIT_NAMES, TRAIN, splits_to_draw
 
@@ -96,7 +96,7 @@ def _load(path: Path, where: str) -> dict[str, np.ndarray]:
                 return {str(name).lower(): arrays[name] for name in arrays}
     except (OSError, DamagedArray, MemoryError) as error:
         reason = reason_of(error)
-        if "allow_pickle" in reason:
+        if reason == PICKLED:
             reason = (
                 "it holds Python objects, which are never loaded; save plain arrays of numbers or "
                 "text, as labels.astype(str)"

@@ -18,6 +18,9 @@ from data.errors import UserError
 
 _IN_WORDS = (ValueError, EOFError, KeyError, BadZipFile, zlib.error)  # what these say is for people
 
+# NumPy advises to unpickle what it knows no better, a file of zeros too.
+PICKLED = "it is no file of plain arrays, or holds Python objects"
+
 
 class DamagedArray(ValueError):
     """The file holds no array that NumPy wrote whole. `str()` says why, in one line."""
@@ -33,6 +36,7 @@ def reading_arrays() -> Iterator[None]:
         raise
     except Exception as error:  # SyntaxError, tokenize's TokenError, RecursionError, TypeError, ...
         said = " ".join(str(error).split())
+        said = PICKLED if "allow_pickle" in said else said
         known = isinstance(error, _IN_WORDS) and said
         raise DamagedArray(said if known else "the header of an array is damaged") from error
 

@@ -101,6 +101,27 @@ def test_a_checkpoint_of_another_network_is_begun_anew(
     assert again.curve == first.curve
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda state: state.astype(np.float64), "its state is of another network"),
+        (lambda state: state - 3, "its state is of another number of epochs"),
+    ],
+)
+def test_a_state_of_other_numbers_or_of_fewer_epochs_is_begun_anew(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, change: Any, said: str
+) -> None:
+    first, _ = _train(tmp_path)
+    checkpoint = Checkpoint(tmp_path / "checkpoint.npz")
+    kept = checkpoint.load()
+    assert kept is not None
+    step = max((n for n in kept if n.startswith("state/0/")), key=lambda n: int(n.split("/")[2]))
+    checkpoint.save({**kept, step: change(kept[step])})
+    assert _train(tmp_path)[0].curve == first.curve
+    (line,) = [record.message for record in caplog.records]
+    assert said in line
+
+
 def test_every_step_is_given_the_schedule_s_rate(tmp_path: Path) -> None:
     _, network = _train(tmp_path, _Listening)
     steps = 12 // BATCH

@@ -36,8 +36,19 @@ def test_any_flipped_bit_gives_an_array_or_the_one_error(suffix: str, tmp_path: 
 def test_pickles_are_never_loaded(tmp_path: Path) -> None:
     path = tmp_path / "a.npy"
     np.save(path, np.array([{}]), allow_pickle=True)
-    with pytest.raises(DamagedArray, match="allow_pickle"):
+    with pytest.raises(DamagedArray, match="or holds Python objects"):
         read_array(path)
+
+
+@pytest.mark.parametrize("content", [bytes(100), b"hello"])
+@pytest.mark.parametrize("suffix", [".npy", ".npz"])
+def test_nobody_is_advised_to_unpickle_a_file_of_something_else(
+    suffix: str, content: bytes, tmp_path: Path
+) -> None:
+    path = tmp_path / f"a{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(DamagedArray, match=r"^it is no file of plain arrays, or holds Python"):
+        _read(path)
 
 
 def test_an_npz_is_no_array(tmp_path: Path) -> None:

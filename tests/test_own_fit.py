@@ -77,14 +77,24 @@ def _tried(folder: Path, code: str, name: str = "Mine", is_weighted: bool = Fals
 
 
 def _trained(
-    folder: Path, code: str, name: str = "Mine", num_seeds: int = 1, **training: Any
+    folder: Path,
+    code: str,
+    name: str = "Mine",
+    num_seeds: int = 1,
+    augmentation: dict[str, Any] | None = None,
+    rung: int | None = None,
+    **training: Any,
 ) -> TrainedHeads:
-    """Without augmentation, one fold."""
+    """One fold. rung: of how many epochs, where it is not of all."""
     with _at_hand(folder, code, name, **training) as config:
         resources = resources_of(config, folder / "run")
         spec = prepare(config, resources).specs.baseline()
-        seeds = {"head_seeds": tuple(range(1, num_seeds + 1))}
-        spec = spec.model_copy(update={"protocol": spec.protocol.model_copy(update=seeds)})
+        protocol = {"head_seeds": tuple(range(1, num_seeds + 1)), "max_epochs": rung}
+        changes = {
+            "settings": spec.settings.model_copy(update={"augmentation": augmentation or {}}),
+            "protocol": spec.protocol.model_copy(update=protocol),
+        }
+        spec = spec.model_copy(update=changes)
         return train_fit(load_trial(spec, resources)).heads
 
 
@@ -242,6 +252,18 @@ def test_a_second_call_of_fit_is_fed_the_same_whatever_keras_read_ahead(tmp_path
     batches: dict[str, Any] = {"batch_size": 16, "patience": 1}
     curves = [_trained(tmp_path, _code(TWO_CALLS), **batches).curve for _ in range(3)]
     assert curves[0] == curves[1] == curves[2]
+
+
+def test_the_last_epochs_on_clean_pictures_are_counted_from_the_end_of_the_highest_rung(
+    tmp_path: Path,
+) -> None:
+    augmented: dict[str, Any] = {"augmentation": {"rotation_range": 90.0}, "clean_epochs": 2}
+    whole, paused, clean = [
+        _trained(tmp_path, _code(), "build", rung=rung, max_epochs=4, patience=8, **changes).curve
+        for rung, changes in ((None, augmented), (2, augmented), (2, {}))
+    ]
+    assert paused.loss == whole.loss[:2]
+    assert paused.loss != clean.loss
 
 
 def test_a_loop_over_calls_of_one_epoch_has_one_patience(tmp_path: Path) -> None:

@@ -49,9 +49,12 @@ class _Scripted:
     def weights(self, head: int) -> HeadWeights:
         return (self.last,)
 
-    def resume(self, states: Mapping[int, HeadState], best: Mapping[int, HeadWeights]) -> None:
+    def resume(
+        self, states: Mapping[int, HeadState], best: Mapping[int, HeadWeights], epochs: int
+    ) -> None:
         if any(len(state) != 1 for state in states.values()):
             raise ValueError("its state is of other heads")
+        assert all(state[0] == epochs for state in states.values())
         self.states = dict(states)
 
     def keep(self, heads: list[int]) -> None:
@@ -134,22 +137,28 @@ def _spoilt(arrays: Mapping[str, np.ndarray], **changes: np.ndarray | None) -> d
     ("changes", "said"),
     [
         ({"curves": None}, "it lacks 'curves'"),
-        ({"curves": np.zeros(())}, "len() of unsized object"),
+        ({"curves": np.zeros(())}, "its curves is float64 []"),
         ({"curves": np.zeros((3, 2, 4))}, "its curves is float64 [3, 2, 4]"),
         ({"curves": np.zeros((3, 3, 4), "U3")}, "its curves is <U3 [3, 3, 4]"),
         ({"diverged": None}, "it lacks 'diverged'"),
         ({"keeps_weights": None}, "it lacks 'keeps_weights'"),
-        ({"keeps_weights": np.zeros(3)}, "The truth value of an array"),
+        ({"keeps_weights": np.zeros(3, bool)}, "its keeps_weights is bool [3]"),
         ({"predicted_of_1": None}, "it lacks 'predicted/1'"),
         ({"predicted_of_1": np.zeros((3, 7), np.int16)}, "its predicted is int16 [3, 7]"),
-        ({"log_prob_of_2": np.zeros((2, IMAGES))}, "its log_prob is float64 [2, 40]"),
-        ({"predicted_of_1": np.zeros(()), "log_prob_of_1": np.zeros(())}, "len() of unsized"),
+        (
+            {"log_prob_of_2": np.zeros((2, IMAGES))},
+            "its answers are of different numbers of epochs",
+        ),
+        ({"predicted_of_1": np.zeros((), np.int16)}, "its predicted is int16 []"),
         ({"state_of_1_of_0": None}, "it lacks heads that still train"),
         ({"state_of_1_of_1": np.zeros(2)}, "its state is of other heads"),
-        ({"state_of_1": np.zeros(2)}, "not enough values to unpack"),
-        ({"state_of_x_of_0": np.zeros(2)}, "invalid literal"),
-        ({"state_of_1_of_0": None, "state_of_1_of_2": np.zeros(2)}, "it lacks 0"),
+        ({"state_of_1": np.zeros(2)}, "it has an array called state/1"),
+        ({"state_of_x_of_0": np.zeros(2)}, "it has an array called state/x/0"),
+        ({"state_of_1_of_0": None, "state_of_1_of_2": np.zeros(2)}, "it lacks an array of a state"),
         ({"best_of_1_of_0": None}, "it lacks weights"),
+        ({"curves": np.zeros((2, 3, 4))}, "its answers are of other epochs than its curves"),
+        ({"curves": np.zeros((4, 3, 4))}, "its answers are of other epochs than its curves"),
+        ({"diverged": np.array([[0, 1]])}, "its answers are of other epochs than its curves"),
         ({"diverged": np.array([[7, 1]])}, "it is of more heads"),
     ],
 )

@@ -2,11 +2,13 @@
 against the run that is to go on with it.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from data.messages import escaped
 from search.experiment.objectives import OBJECTIVES, Objective
 from search.training.head_scores import HeadAnswer
 from search.training.head_shape import HeadState, HeadWeights
@@ -53,38 +55,49 @@ class KeptTraining:
         """
         try:
             curves, diverged = arrays["curves"], arrays["diverged"]
-            _need("curves", curves, "f", (len(curves), len(labels), len(CURVES)))
-            _need("diverged", diverged, "i", (len(diverged), 2))
+            _need("curves", curves, "f", (None, len(labels), len(CURVES)))
+            _need("diverged", diverged, "i", (None, 2))
+            _need("keeps_weights", arrays["keeps_weights"], "b", ())
             parts = list(ANSWER_PARTS)[: 3 if OBJECTIVES[objective].needs_all else 2]
             answers = [
                 _answers({name: arrays[f"{name}/{head}"] for name in parts}, len(scored))
                 for head, scored in enumerate(labels)
             ]
-            states, best = _grouped(arrays, "state"), _grouped(arrays, "best")
-            keeps_weights = bool(arrays["keeps_weights"])
         except KeyError as error:
             raise ValueError(f"it lacks {error}") from error
-        except TypeError as error:  # a single number where a list of them is wanted
-            raise ValueError(str(error)) from error
+        states, best = _grouped(arrays, "state"), _grouped(arrays, "best")
+        keeps_weights = bool(arrays["keeps_weights"])
         found = cls(list(curves), answers, dict(diverged.tolist()), states, best, keeps_weights)
         if not {*found.diverged, *states, *best} <= set(range(len(labels))):
             raise ValueError("it is of more heads")
+        found.need_same_epochs()
         return found
+
+    def need_same_epochs(self) -> None:
+        """Raises ValueError where a head's answers end before or after its training did."""
+        for head, answers in enumerate(self.answers):
+            last = self.diverged.get(head, len(self.curves))
+            may_be_fewer = head not in self.diverged and head not in self.states  # patience's
+            if len(answers) > last or (len(answers) < last and not may_be_fewer):
+                raise ValueError("its answers are of other epochs than its curves")
 
 
 def _answers(parts: Mapping[str, np.ndarray], num_scored: int) -> list[HeadAnswer]:
     """Of one head, epoch by epoch."""
-    num_epochs = len(next(iter(parts.values())))
     for name, values in parts.items():
         kind, axes = ANSWER_PARTS[name]
-        _need(name, values, kind, (num_epochs, num_scored, *values.shape[2:]), axes)
+        _need(name, values, kind, (None, num_scored, None)[:axes])
+    if len({len(values) for values in parts.values()}) > 1:
+        raise ValueError("its answers are of different numbers of epochs")
     return list(zip(*parts.values(), strict=True))
 
 
-def _need(
-    name: str, values: np.ndarray, kind: str, shape: tuple[int, ...], axes: int | None = None
-) -> None:
-    if values.dtype.kind != kind or values.shape != shape or values.ndim != (axes or len(shape)):
+def _need(name: str, values: np.ndarray, kind: str, shape: tuple[int | None, ...]) -> None:
+    """None in a shape: any size."""
+    same_axes = values.ndim == len(shape) and all(
+        wanted in (None, size) for wanted, size in zip(shape, values.shape, strict=True)
+    )
+    if values.dtype.kind != kind or not same_axes:
         raise ValueError(f"its {name} is {values.dtype} {list(values.shape)}")
 
 
@@ -93,6 +106,9 @@ def _grouped(arrays: Mapping[str, np.ndarray], kind: str) -> dict[int, tuple[np.
     found: dict[int, dict[int, np.ndarray]] = {}
     for name, value in arrays.items():
         if name.startswith(f"{kind}/"):
-            _, head, number = name.split("/")
-            found.setdefault(int(head), {})[int(number)] = value
+            if not (place := re.fullmatch(rf"{kind}/(\d{{1,9}})/(\d{{1,9}})", name, re.ASCII)):
+                raise ValueError(f"it has an array called {escaped(name)}")
+            found.setdefault(int(place[1]), {})[int(place[2])] = value
+    if any(each.keys() != set(range(len(each))) for each in found.values()):
+        raise ValueError(f"it lacks an array of a {kind}")
     return {head: tuple(each[i] for i in range(len(each))) for head, each in found.items()}

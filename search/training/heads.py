@@ -109,7 +109,9 @@ class StackedHeads:
     def states(self) -> dict[int, HeadState]:
         return {}
 
-    def resume(self, states: Mapping[int, HeadState], best: Mapping[int, HeadWeights]) -> None:
+    def resume(
+        self, states: Mapping[int, HeadState], best: Mapping[int, HeadWeights], epochs: int
+    ) -> None:
         raise ValueError("stacked heads keep nothing to go on from")
 
     def train(self, epoch: int, heads: list[int]) -> Iterator[HeadEpoch]:

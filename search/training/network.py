@@ -99,8 +99,8 @@ class Network:
         """The network whose `state` this was. Raises ValueError where it was another's."""
         import tensorflow as tf
 
-        own = [*_kinds(self._own), *((size, "f") for size in _head_sizes(self.shape))]
-        _need("state", state, [*own, *_kinds(self._moving), *own, *own, ((), "f")])
+        own = [*_kinds(self._own), *((size, "float32") for size in _head_sizes(self.shape))]
+        _need("state", state, [*own, *_kinds(self._moving), *own, *own, ((), "float32")])
         found = [tf.Variable(value) for value in state]
         count, rest = len(self._decays), len(self._moving)
         first = count + rest
@@ -116,7 +116,7 @@ class Network:
 
     def need_weights(self, weights: Sequence[np.ndarray]) -> None:
         """Raises ValueError where they are not of such a network."""
-        head = [(size, "f") for size in _head_sizes(self.shape)]
+        head = [(size, "float32") for size in _head_sizes(self.shape)]
         _need("weights", weights, [*_kinds(self.body.weights), *head])
 
     def _body_of(self, live: Live) -> list[tf.Variable]:
@@ -236,18 +236,21 @@ class Network:
         return hidden @ head[-2] + head[-1], moved
 
 
-Kinds = list[tuple[tuple[int, ...], str]]  # shapes, and the kinds of their numbers
+Kinds = list[tuple[tuple[int, ...], str]]  # shapes, and the types of their numbers
 
 
 def _kinds(variables: Sequence[keras.Variable]) -> Kinds:
-    return [(tuple(v.shape), np.dtype(v.dtype).kind.replace("u", "i")) for v in variables]
+    return [(tuple(v.shape), _type_of(np.dtype(v.dtype))) for v in variables]
 
 
 def _need(what: str, arrays: Sequence[np.ndarray], kinds: Kinds) -> None:
-    # Keras has its draws counted in signed integers, `start` in others.
-    found = [(each.shape, each.dtype.kind.replace("u", "i")) for each in arrays]
-    if found != kinds:
+    if [(each.shape, _type_of(each.dtype)) for each in arrays] != kinds:
         raise ValueError(f"its {what} is of another network")
+
+
+def _type_of(dtype: np.dtype) -> str:
+    """Keras has its draws counted in signed integers, `start` in others."""
+    return "integer" if dtype.kind in "iu" else dtype.name
 
 
 def _head_sizes(shape: HeadShape) -> list[tuple[int, ...]]:

@@ -150,10 +150,17 @@ class NetworkHeads:
     def states(self) -> dict[int, HeadState]:
         return {head: live.state() for head, live in self._live.items()}
 
-    def resume(self, states: Mapping[int, HeadState], best: Mapping[int, HeadWeights]) -> None:
+    def resume(
+        self, states: Mapping[int, HeadState], best: Mapping[int, HeadWeights], epochs: int
+    ) -> None:
         for weights in best.values():
             self._network.need_weights(weights)
-        self._live = {head: self._network.resume(state) for head, state in states.items()}
+        found = {head: self._network.resume(state) for head, state in states.items()}
+        for head, live in found.items():
+            steps = epochs * self._batching.num_steps(len(self._plan.tasks[head].train))
+            if live.step.numpy() != steps:
+                raise ValueError("its state is of another number of epochs")
+        self._live = found
 
     def train(self, epoch: int, heads: list[int]) -> Iterator[HeadEpoch]:
         for head in heads:

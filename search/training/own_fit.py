@@ -62,7 +62,8 @@ class OwnFit:
 
     @property
     def feed(self) -> ImageFeed:
-        return ImageFeed(self.trial.pictures_of(self.epochs), self.trial.scored)
+        most = self.trial.spec.settings.training.max_epochs  # of the highest rung
+        return ImageFeed(self.trial.pictures_of(most), self.trial.scored)
 
     @property
     def data(self) -> FitData:

@@ -75,9 +75,11 @@ class Trainer(Protocol):
     @property
     def states(self) -> Mapping[int, HeadState]: ...
 
-    def resume(self, states: Mapping[int, HeadState], best: Mapping[int, HeadWeights]) -> None:
-        """Goes on from there. best: weights that were kept so far. Raises ValueError where either
-        is of other heads than these.
+    def resume(
+        self, states: Mapping[int, HeadState], best: Mapping[int, HeadWeights], epochs: int
+    ) -> None:
+        """Goes on from there. best: weights that were kept so far. epochs: that were trained.
+        Raises ValueError where any is of other heads than these.
         """
 
     def train(self, epoch: int, heads: list[int]) -> Iterator[HeadEpoch]:

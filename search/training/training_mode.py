@@ -68,7 +68,8 @@ class LoadedTrial:
         )
 
     def pictures_of(self, max_epochs: int) -> AugmentedPictures:
-        """The same in the last phase of the training, which is of so many epochs."""
+        """The same in the last phase of the training, which is of so many epochs at most, on any
+        rung."""
         clean_epochs = self.spec.settings.training.clean_epochs
         return self.pictures.clean_at_the_end(max_epochs, clean_epochs)
 

@@ -188,7 +188,7 @@ class _Run:
         self.best = dict(kept.best)
         self.active = self._still_training()
         self._need_all(kept, goes_on=trained == self.epoch)
-        self.trainer.resume(kept.states, kept.best)
+        self.trainer.resume(kept.states, kept.best, trained)
 
     def _need_all(self, kept: KeptTraining, goes_on: bool) -> None:
         heads = range(len(self.plan.tasks))
