@@ -146,8 +146,7 @@ class ClaimView(NamedView):
         if not self.wholes:  # nothing can be compared at all
             return judged
         if claims.strength is None:
-            why = (self._why_untold(using),) if using else ()
-            return replace(judged, untold=why)
+            return replace(judged, untold=(self._why_untold(using),) if using else ())
         values = untold_strengths(claims, self.opened.space if self.opened else {})
         why = tuple(
             f"{strength_text(name, v)} {self._why_untold(having(using, name, v))}" for v in values

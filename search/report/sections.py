@@ -8,6 +8,7 @@ import math
 from data.messages import plural
 from search.experiment.controls import CONTROLS
 from search.experiment.kinds import KINDS
+from search.experiment.settings import setting_key
 from search.report.sentences import numbers_text
 from search.report.trial_facts import budget, heads_cut
 from search.report.view import SearchView
@@ -44,15 +45,41 @@ def floor_sentence(view: SearchView) -> str:
         return "The null floor is measured when the search phase has ended."
     height = size_text(floor, unit)
     text = (
-        f"If none of the {view.num_settings:,} settings tried differed from no augmentation, the "
-        f"best of them would still show up to {height} in 95 of 100 searches: that is the null "
-        "floor."
+        f"{_if_none_differed(view)} would still show up to {height} in 95 of 100 searches: that is "
+        "the null floor."
     )
     if best is None:
         return text
     where = "below" if view.evidence.best_is_below_floor else "above"
     shows = effect_text(best.effect, view.unit)
     return f"{text} The best trial, {number_text(best.trial)}, shows {shows} and stands {where} it."
+
+
+def _if_none_differed(view: SearchView) -> str:
+    """Of the settings that have an effect: no augmentation is none."""
+    trials = (record for record in view.measured if record.kind == "trial")
+    count = len({setting_key(record.spec.settings) for record in trials})
+    if count == 1:
+        return "If the one setting tried did not differ from no augmentation, it"
+    return (
+        f"If none of the {count:,} settings tried differed from no augmentation, the best of them"
+    )
+
+
+def no_strengths(view: SearchView) -> str:
+    """Where there is no figure of strengths."""
+    if view.is_final or view.is_finished:
+        return "No effect by strength can be told: every augmentation is NOT TRIED."
+    return "Effects by strength are known when the trials of the search have been measured."
+
+
+def no_classes(view: SearchView) -> str:
+    """Where there is no figure of classes."""
+    if not view.confirmation_is_on:
+        return "There are no effects by class: nothing is confirmed (evaluation.confirm: null)."
+    if view.is_final or view.is_finished:
+        return "There are no effects by class: no setting was confirmed."
+    return "Effects by class are measured when a setting has been confirmed."
 
 
 def hollow_text(view: SearchView) -> str:
