@@ -65,9 +65,9 @@ GLOSSARY = (
         "verdict",
         "HELPS or HURTS: the whole interval is above, or below, zero. NEGLIGIBLE: it holds zero "
         "and ends where an effect begins to matter. NO EVIDENCE: it holds zero and reaches "
-        "further. NOT TRIED: no training used it, or none that tells it from what was always on "
-        "with it, or there is none without augmentation that it can be compared with, at the same "
-        "model and training values.",
+        "further. NOT TRIED: no training that counts used it, or none that tells it from what was "
+        "always on with it, or there is none without augmentation that it can be compared with, at "
+        "the same model and training values. Lower rungs do not count.",
         ("verdict",),
     ),
     Term(

@@ -56,6 +56,8 @@ SENTENCES: tuple[Callable[[SearchView], str | list[Any] | None], ...] = (
     sections.test_lines,
     sections.confusion_note,
     sections.hollow_text,
+    sections.no_strengths,
+    sections.no_classes,
     sections.rungs_sentence,
     tables.guest_sections,
     sections.data_lines,

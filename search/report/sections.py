@@ -44,9 +44,8 @@ def floor_sentence(view: SearchView) -> str:
         return "The null floor is measured when the search phase has ended."
     height = size_text(floor, unit)
     text = (
-        f"If none of the {view.evidence.null_floor_settings:,} settings{_on_top(view)} differed "
-        f"from no augmentation, the best of them would still show up to {height} in 95 of 100 "
-        "searches: that is the null floor."
+        f"{_if_none_differed(view)} would still show up to {height} in 95 of 100 searches: that is "
+        "the null floor."
     )
     if best is None:
         return text
@@ -55,10 +54,32 @@ def floor_sentence(view: SearchView) -> str:
     return f"{text} The best trial, {number_text(best.trial)}, shows {shows} and stands {where} it."
 
 
-def _on_top(view: SearchView) -> str:
-    """Which settings the floor is of."""
+def _if_none_differed(view: SearchView) -> str:
+    """Of the settings that the floor is of: those that had as much of the budget as the best."""
+    count = view.evidence.null_floor_settings
     has_rungs = any(record.rung is not None for record in view.of_kind("trial"))
-    return f" that got all of the {view.budget_unit}" if has_rungs else " tried"
+    which = f"that got all of the {view.budget_unit}" if has_rungs else "tried"
+    if count == 1:
+        return f"If the one setting {which} did not differ from no augmentation, it"
+    return (
+        f"If none of the {count:,} settings {which} differed from no augmentation, the best of them"
+    )
+
+
+def no_strengths(view: SearchView) -> str:
+    """Where there is no figure of strengths."""
+    if view.is_final or view.is_finished:
+        return "No effect by strength can be told: every augmentation is NOT TRIED."
+    return "Effects by strength are known when the trials of the search have been measured."
+
+
+def no_classes(view: SearchView) -> str:
+    """Where there is no figure of classes."""
+    if not view.confirmation_is_on:
+        return "There are no effects by class: nothing is confirmed (evaluation.confirm: null)."
+    if view.is_final or view.is_finished:
+        return "There are no effects by class: no setting was confirmed."
+    return "Effects by class are measured when a setting has been confirmed."
 
 
 def hollow_text(view: SearchView) -> str:
