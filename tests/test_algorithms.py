@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from data.errors import UserError
-from search.driver import oracles
+from search.driver import opening, oracles
 from search.driver.algorithms import (
     ALGORITHMS,
     budget_ladder,
@@ -182,6 +182,16 @@ def test_halving_plans_with_the_settings_that_there_are() -> None:
     assert sizes == [5, 1, 1]
     continuous = {**FEW, "zoom_range": {"min": 0.0, "max": 0.4}}
     assert rounds_of(_few("halving", continuous))[0].size == 20
+
+
+@pytest.mark.parametrize(("trials", "is_told"), [(4, True), (20, False)])
+def test_rungs_are_told_where_they_make_more_trials_than_were_asked_for(
+    trials: int, is_told: bool
+) -> None:
+    config = _few("halving", FEW, trials)
+    counts = {"num_trials": num_trials(config, config.space), "num_settings": trials}
+    prepared: Any = SimpleNamespace(config=config, space=config.space, **counts)
+    assert bool(opening._rungs(prepared)) == is_told
 
 
 def test_combinations_that_change_pictures_are_counted() -> None:
