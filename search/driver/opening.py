@@ -155,7 +155,7 @@ def _warnings(prepared: Prepared) -> tuple[str, ...]:
 def _rungs(prepared: Prepared) -> list[str]:
     """Why there are more trials than the file says, where there are."""
     asked, ladder = prepared.config.search.trials, budget_ladder(prepared.config)
-    if not ladder or prepared.num_trials == asked:
+    if not ladder or prepared.num_trials <= asked:
         return []
     unit = mode_of(prepared.space.corners()[0].training).budget
     rungs = " and ".join(filter(None, [", ".join(map(str, ladder[:-1])), str(ladder[-1])]))
