@@ -339,12 +339,26 @@ def test_one_model_of_several_that_diverges_is_named(tmp_path: Path, calls: int)
     assert np.isfinite(list(trained.curve.values.values())).all()
 
 
-@pytest.mark.parametrize(("epoch", "which"), [(0, (1,)), (1, (1, 2))])
-def test_a_trial_of_models_fails_where_half_diverge_or_one_at_once(
+def test_one_model_that_diverges_in_its_first_epoch_is_named_and_scored_as_guessing(
+    tmp_path: Path,
+) -> None:
+    code = _code(SPOILT.format(epoch=0, which=(2,), calls=1), before="fits = []\n")
+    trained = _trained(tmp_path, code, num_seeds=3, max_epochs=2, patience=8, batch_size=64)
+    assert trained.lost == (LostNetwork(head=1, why="diverged", epoch=1),)
+    assert len(np.unique(trained.honest[1][0])) == 1
+    assert np.isfinite(trained.honest[1][1]).all()
+    assert np.isfinite(list(trained.curve.values.values())).all()
+
+
+@pytest.mark.parametrize(("epoch", "which"), [(0, (1, 2)), (1, (1, 2))])
+def test_a_trial_of_models_fails_where_half_diverge(
     tmp_path: Path, epoch: int, which: tuple[int, ...]
 ) -> None:
     code = _code(SPOILT.format(epoch=epoch, which=which, calls=1), before="fits = []\n")
-    said = f"loss of the model became nan in epoch {epoch + 1}; lower its learning rate"
+    said = (
+        r"^2 of 3 models diverged \(0, 1\): the \w+ loss of the model became nan in epoch "
+        f"{epoch + 1}; lower its learning rate"
+    )
     with pytest.raises(TrialFailure, match=said):
         _trained(tmp_path, code, num_seeds=3, max_epochs=2, patience=8, batch_size=64)
 

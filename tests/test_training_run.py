@@ -219,9 +219,32 @@ def test_a_network_that_diverges_is_named_and_the_others_go_on(tmp_path: Path) -
     assert (resumed.lost, resumed.curve) == (trained.lost, trained.curve)
 
 
+def test_a_network_that_diverges_in_its_first_epoch_is_named_and_scored_as_guessing(
+    tmp_path: Path,
+) -> None:
+    losses = {(1, 0): float("nan")}
+    right = [[38, *RIGHT[0][1:]], RIGHT[1], [*RIGHT[2][:-1], 38]]
+    plan, checkpoint = _plan(may_lose=True), Checkpoint(tmp_path / "a.npz")
+    trained = train(_Scripted(right, losses), plan)
+    assert trained.lost == (LostNetwork(head=1, why="diverged", epoch=1),)
+    assert trained.best_epochs == (1, 1, 6)
+    np.testing.assert_array_equal(trained.honest[1][0], 0)
+    np.testing.assert_allclose(trained.honest[1][1], np.log(0.5), rtol=1e-6)
+    train(_Scripted(right, losses), replace(plan, num_epochs=4), checkpoint)
+    resumed = train(_Scripted(right, losses), plan, checkpoint)
+    assert (resumed.lost, resumed.curve) == (trained.lost, trained.curve)
+
+
+def test_a_final_model_that_diverges_before_it_has_weights_fails_its_trial() -> None:
+    plan = _plan(may_lose=True, patience=None)
+    with pytest.raises(TrialFailure, match=r"^1 of 3 networks diverged \(0\): the training loss"):
+        train(_Scripted(RIGHT, {(0, 0): float("nan")}), plan)
+
+
 def test_a_trial_fails_where_half_of_its_networks_diverge() -> None:
     losses = {(0, 1): float("inf"), (1, 2): float("nan")}
-    with pytest.raises(TrialFailure, match=r"loss of head 1 became nan in epoch 3.*lower model"):
+    said = r"^2 of 3 networks diverged \(0, 1\): the training loss of head 1.*epoch 3.*lower model"
+    with pytest.raises(TrialFailure, match=said):
         train(_Scripted(RIGHT, losses), _plan(may_lose=True))
 
 

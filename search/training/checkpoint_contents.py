@@ -76,7 +76,7 @@ class KeptTraining:
     def need_same_epochs(self) -> None:
         """Raises ValueError where a head's answers end before or after its training did."""
         for head, answers in enumerate(self.answers):
-            last = self.diverged.get(head, len(self.curves))
+            last = max(1, self.diverged.get(head, len(self.curves)))  # guesses, where it has none
             may_be_fewer = head not in self.diverged and head not in self.states  # patience's
             if len(answers) > last or (len(answers) < last and not may_be_fewer):
                 raise ValueError("its answers are of other epochs than its curves")

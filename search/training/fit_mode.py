@@ -16,7 +16,14 @@ from search.experiment.trial import Curve, Lost, LostNetwork
 from search.training.head_scores import HeadScores
 from search.training.head_shape import HeadWeights
 from search.training.head_tasks import HeadTask
-from search.training.lost_networks import Course, accuracy_tells, lost_text, too_many, why_lost
+from search.training.lost_networks import (
+    Course,
+    accuracy_tells,
+    diverged_text,
+    lost_text,
+    too_many,
+    why_lost,
+)
 from search.training.own_call import call_fit, unheard
 from search.training.own_fit import SCORING_BATCH, OwnFit
 from search.training.own_model import build_own, naming_values
@@ -60,10 +67,13 @@ def train_fit(trial: LoadedTrial) -> Trained:
 
 
 def _need_others(trial: LoadedTrial, fits: Sequence[OwnFit]) -> None:
-    """Raises TrialFailure as soon as half of all have diverged."""
-    diverged = [fit.diverged for fit in fits if fit.diverged is not None]
-    if 2 * len(diverged) >= len(trial.tasks):
-        raise diverged[-1]
+    """Raises TrialFailure as soon as half of all have diverged, or the final model has before it
+    had weights."""
+    diverged = [number for number, fit in enumerate(fits) if fit.diverged]
+    is_final = trial.spec.protocol.epochs is not None and fits[0].diverged_in == 1
+    if is_final or 2 * len(diverged) >= len(trial.tasks):
+        count = diverged_text(diverged, len(trial.tasks), "models")
+        raise TrialFailure(f"{count}: {fits[diverged[-1]].diverged}")
 
 
 def _trained(trial: LoadedTrial, task: HeadTask) -> OwnFit:
@@ -101,7 +111,7 @@ def _together(trial: LoadedTrial, fits: Sequence[OwnFit]) -> TrainedHeads:
 def _lost(trial: LoadedTrial, fits: Sequence[OwnFit]) -> tuple[LostNetwork, ...]:
     """Models that did not train. Raises TrialFailure where they are half or more."""
     found = [
-        LostNetwork(head=number, why=why, epoch=len(fit.curve) + (why == "diverged"))
+        LostNetwork(head=number, why=why, epoch=fit.diverged_in or len(fit.curve))
         for number, fit in enumerate(fits)
         if (why := _why_lost(trial, fit))
     ]
@@ -115,7 +125,7 @@ def _lost(trial: LoadedTrial, fits: Sequence[OwnFit]) -> tuple[LostNetwork, ...]
 
 def _why_lost(trial: LoadedTrial, fit: OwnFit) -> Lost | None:
     training, protocol = trial.spec.settings.training, trial.spec.protocol
-    if fit.diverged is not None:
+    if fit.diverged:
         return "diverged"
     if not accuracy_tells(training, protocol.objective):
         return None

@@ -11,6 +11,7 @@ import numpy as np
 from search.experiment.objectives import OBJECTIVES, Objective
 from search.experiment.settings import TrainingSettings
 from search.experiment.trial import Lost, LostNetwork
+from search.training.head_scores import HeadAnswer
 from search.training.head_tasks import HeadTask
 
 MOST_LUCK = 4.0  # standard errors: the best of a hundred epochs is within 3
@@ -82,6 +83,25 @@ def most_by_guessing(labels: np.ndarray) -> float:
     """The share of right answers that giving always one class, or chance, may reach."""
     share = share_by_guessing(labels)
     return share + MOST_LUCK * float(np.sqrt(share * (1 - share) / len(labels)))
+
+
+def by_guessing(
+    task: HeadTask, labels: np.ndarray, num_classes: int, objective: Objective
+) -> HeadAnswer:
+    """What a network that diverges in its first epoch is scored by: for every image, how often each
+    class is among those it trained on."""
+    counts = np.bincount(labels[task.train], minlength=num_classes) + 1  # none is impossible
+    shares = np.log(counts / counts.sum()).astype(np.float32)
+    predicted = np.full(len(task.validate), shares.argmax(), np.int16)
+    answer = predicted, shares[labels[task.validate]]
+    if not OBJECTIVES[objective].needs_all:
+        return answer
+    return *answer, np.tile(shares, (len(predicted), 1))
+
+
+def diverged_text(heads: Sequence[int], num_networks: int, what: str) -> str:
+    """`2 of 3 networks diverged (0, 2)`"""
+    return f"{len(heads)} of {num_networks} {what} diverged ({', '.join(map(str, heads))})"
 
 
 def too_many(lost: Sequence[LostNetwork], num_networks: int) -> bool:

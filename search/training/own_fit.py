@@ -18,10 +18,10 @@ from search.training.head_scores import HeadAnswer, HeadScores
 from search.training.head_shape import HeadWeights
 from search.training.head_tasks import HeadTask
 from search.training.losses import class_weights
+from search.training.lost_networks import by_guessing
 from search.training.own_call import Batches, FitData, FitEvents
 from search.training.own_outputs import Outputs
 from search.training.pictures import ImageFeed
-from search.training.run_values import TrialFailure
 from search.training.training_mode import LoadedTrial
 
 if TYPE_CHECKING:
@@ -43,8 +43,8 @@ ACCURACIES = (
 class OwnFit:
     """One model of a trial while it trains: its answers after each epoch, its best weights. called:
     epochs before the present call of Keras's `fit`; fresh: before patience was last given anew;
-    over: calls that are over. diverged: what there is to say of a loss that is no number; what came
-    before counts."""
+    over: calls that are over. diverged: what there is to say of a loss that is no number, and in
+    which epoch, from 1, it became so; what came before counts."""
 
     trial: LoadedTrial
     task: HeadTask
@@ -58,7 +58,8 @@ class OwnFit:
     called: int = 0
     fresh: int = 0
     over: int = 0
-    diverged: TrialFailure | None = None
+    diverged: str = ""
+    diverged_in: int = 0
 
     @property
     def feed(self) -> ImageFeed:
@@ -138,9 +139,8 @@ class OwnFit:
         self.over += 1
 
     def _epoch_ended(self, _: int = 0, logs: dict[str, Any] | None = None) -> None:
-        """Scores it, and asks Keras to stop once it is stale or lost. Raises TrialFailure where a
-        loss is not finite before there are answers."""
-        if self.diverged is not None:  # own code calls Keras's `fit` once more
+        """Scores it, and asks Keras to stop once it is stale or lost."""
+        if self.diverged:  # own code calls Keras's `fit` once more
             self.model.stop_training = True
             return
         epoch = len(self.curve)
@@ -151,22 +151,29 @@ class OwnFit:
         val_loss = -float(found[1].mean())
         if self._diverges(epoch, "validation", val_loss):
             return
-        right = float((found[0] == self.trial.labels[self.task.validate]).mean())
-        self.curve.append((loss, accuracy, val_loss, right))
-        if self.scores.add(0, epoch, *found) and self.keeps_weights:
-            self.best = tuple(self.model.get_weights())
+        self._add(epoch, loss, accuracy, found)
         if self.scores.stopped(0):
             self.model.stop_training = True
+
+    def _add(self, epoch: int, loss: float, accuracy: float, found: HeadAnswer) -> None:
+        right = float((found[0] == self.trial.labels[self.task.validate]).mean())
+        self.curve.append((loss, accuracy, -float(found[1].mean()), right))
+        if self.scores.add(0, epoch, *found) and self.keeps_weights:
+            self.best = tuple(self.model.get_weights())
 
     def _diverges(self, epoch: int, which: str, loss: float) -> bool:
         if np.isfinite(loss):
             return False
-        self.diverged = TrialFailure(
+        self.diverged_in = epoch + 1
+        self.diverged = (
             f"the {which} loss of the model became {loss} in epoch {epoch + 1}; lower its "
             "learning rate"
         )
-        if epoch == 0:
-            raise self.diverged
+        if epoch == 0:  # it is scored all the same
+            labels, objective = self.trial.labels, self.trial.spec.protocol.objective
+            found = by_guessing(self.task, labels, self.trial.num_classes, objective)
+            right = float((found[0] == labels[self.task.validate]).mean())
+            self._add(0, -float(found[1].mean()), right, found)
         self.model.stop_training = True
         return True
 

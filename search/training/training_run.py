@@ -9,7 +9,14 @@ from search.experiment.trial import Curve, Lost, LostNetwork
 from search.training.checkpoint_contents import KeptTraining
 from search.training.head_scores import HeadAnswer, HeadScores
 from search.training.head_shape import HeadWeights
-from search.training.lost_networks import Course, lost_text, too_many, why_lost
+from search.training.lost_networks import (
+    Course,
+    by_guessing,
+    diverged_text,
+    lost_text,
+    too_many,
+    why_lost,
+)
 from search.training.progress import EpochReport, OnEpoch
 from search.training.run_values import (
     CURVES,
@@ -79,6 +86,8 @@ class _Run:
         for reached in self.trainer.train(self.epoch, self.active):
             if self._is_finite(reached):
                 curve[reached.head] = self._score(reached)
+            elif self.epoch == 0:
+                curve[reached.head] = self._score(self._guessing(reached))
         self.curves.append(curve)
         self.epoch += 1
         self._drop_stopped()
@@ -101,14 +110,24 @@ class _Run:
             return True
         plan, head = self.plan, reached.head
         self.diverged[head] = self.epoch
-        if not plan.may_lose or self.epoch == 0 or 2 * len(self.diverged) >= len(plan.tasks):
+        is_final = head == 0 and self.epoch == 0 and plan.patience is None  # it has no weights
+        if not plan.may_lose or is_final or 2 * len(self.diverged) >= len(plan.tasks):
             phase = f" of phase {plan.phase}" if plan.phase else ""
+            count = diverged_text(sorted(self.diverged), len(plan.tasks), "networks")
             raise TrialFailure(
-                f"the {which} loss of head {head} became {losses[which]} in epoch {self.epoch + 1}"
-                f"{phase} (learning rate {plan.learning_rate:g}); lower "
-                f"{plan.learning_rate_setting}"
+                f"{count + ': ' if plan.may_lose else ''}the {which} loss of head {head} became "
+                f"{losses[which]} in epoch {self.epoch + 1}{phase} (learning rate "
+                f"{plan.learning_rate:g}); lower {plan.learning_rate_setting}"
             )
         return False
+
+    def _guessing(self, reached: HeadEpoch) -> HeadEpoch:
+        """For one that never gave an answer."""
+        plan, whole, head = self.plan, reached.log_probs, reached.head
+        num_classes = int(plan.labels.max()) + 1 if whole is None else whole.shape[1]
+        found = by_guessing(plan.tasks[head], plan.labels, num_classes, plan.objective)
+        right = float((found[0] == self.labels[head]).mean())
+        return HeadEpoch(head, -float(found[1].mean()), right, *found)
 
     def _drop_stopped(self) -> None:
         alive = self._still_training()
