@@ -2,7 +2,6 @@
 
 from states import make_state, with_evaluation
 
-from search.journal.state import SearchState
 from search.report.sections import floor_sentence, no_classes, no_strengths
 from search.report.view import SearchView
 
@@ -17,17 +16,15 @@ def test_what_cannot_be_told_any_more_is_not_promised() -> None:
     assert "evaluation.confirm: null" in no_classes(unconfirmed)
 
 
-def with_trials(count: int) -> SearchState:
-    """The finished search with so many of its six trials, the last one without augmentation."""
+def floor_of(count: int) -> str:
     state = make_state()
-    bare = state.records[0].model_copy(update={"kind": "trial", "trial": 30, "effect": None})
-    others = [each for each in state.records if each.kind != "trial"]
-    return state.model_copy(
-        update={"records": (*others[:3], *state.records[3 : 3 + count], bare, *others[3:])}
-    )
+    assert state.evidence is not None
+    evidence = state.evidence.model_copy(update={"null_floor_settings": count})
+    return floor_sentence(SearchView(state.model_copy(update={"evidence": evidence})))
 
 
-def test_no_augmentation_is_none_of_the_settings_of_the_null_floor() -> None:
-    several, one = (floor_sentence(SearchView(with_trials(count))) for count in (6, 1))
-    assert several.startswith("If none of the 6 settings tried differed from no augmentation, the")
-    assert one.startswith("If the one setting tried did not differ from no augmentation, it would")
+def test_the_null_floor_says_of_how_many_settings_it_is() -> None:
+    first = "If none of the 6 settings that got all of the views differed from no augmentation, the"
+    assert floor_of(6).startswith(first)
+    one = "If the one setting that got all of the views did not differ from no augmentation, it"
+    assert floor_of(1).startswith(one)
