@@ -27,7 +27,20 @@ from search.report.terminal_width import (
 from search.report.time_left import ExpectedWork
 from search.training.progress import EpochReport
 
-STATES = {"use": make_state(), "cannot tell": without_recommendation()}
+
+def in_doubt(state: SearchState) -> SearchState:
+    """With heads that max_epochs cut short, of trainings that count."""
+    cut = {"heads_cut_by_max_epochs": 9}
+    records = (
+        each.model_copy(update={"result": each.result.model_copy(update=cut), "rung": 1})
+        if each.result and each.kind == "trial"
+        else each
+        for each in state.records
+    )
+    return state.model_copy(update={"records": tuple(records)})
+
+
+STATES = {"use": in_doubt(make_state()), "cannot tell": in_doubt(without_recommendation())}
 TRIALS = [record for record in make_state().records if record.kind == "trial"]
 HEADINGS = ("", "verdict", "strength", "effect (95 %), points", "range")
 ROWS = (
