@@ -14,8 +14,8 @@ from search.driver.algorithms import ALGORITHMS, num_settings, num_trials, round
 from search.driver.experiment_file import parse_config
 from search.evidence.answer import Claims
 from search.report.answer import answer
-from search.report.claim_view import Judged
 from search.report.figures_effects import forest_text
+from search.report.judged import Judged
 from search.report.summary import summarize, winner_of
 from search.report.tables import verdict_table, whole_table
 from search.report.trial_tables import trials_csv

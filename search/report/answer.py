@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from data.messages import plural
 from search.evidence.answer import Answer, VerdictWord
-from search.report.claim_view import WholeSetting
+from search.report.judged import WholeSetting
 from search.report.sentences import way_on_text
 from search.report.strength_ranges import is_outdone, is_within, range_text
 from search.report.unseen import invisible_text, unknown_lines, unseen_lines, ways_text

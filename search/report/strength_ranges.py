@@ -4,7 +4,7 @@ told, and what is of it."""
 from typing import Any
 
 from data.value_forms import is_number
-from search.report.claim_view import Judged
+from search.report.judged import Judged
 from search.report.wording import strength_text
 
 

@@ -10,7 +10,7 @@ from data.secrets import redacted
 from search.experiment.objectives import SHOWN_ANYWAY
 from search.experiment.trial import Effect, Probe, TrialRecord
 from search.guests.guest import Exhibit, ExhibitRow
-from search.report.claim_view import Judged, WholeSetting
+from search.report.judged import Judged, WholeSetting
 from search.report.strength_ranges import range_text
 from search.report.table_model import Cell, Column, Table
 from search.report.view import SearchView

@@ -3,7 +3,8 @@ it. Made from the view alone."""
 
 from data.messages import listed, plural
 from search.evidence.answer import Answer, Size, WholeClaim, least_known
-from search.report.claim_view import Judged, has_trained
+from search.report.claim_view import has_trained
+from search.report.judged import Judged
 from search.report.view import SearchView
 from search.report.wording import size_text
 

@@ -18,7 +18,8 @@ from search.experiment.beside import with_beside
 from search.experiment.controls import NONE
 from search.experiment.settings import Settings
 from search.experiment.trial import TrialRecord
-from search.report.claim_view import ClaimView, Judged, WholeSetting, gain_of, has_trained
+from search.report.claim_view import ClaimView, gain_of, has_trained
+from search.report.judged import Judged, WholeSetting
 from search.report.named_view import searched_part
 from search.report.wording import UNNAMED, beside_text, other_part
 

@@ -1,0 +1,63 @@
+"""The rows that people are shown of what is claimed: a verdict each, and what speaks against it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from search.evidence.answer import AugmentationClaims, Estimate, VerdictWord
+from search.experiment.trial import TrialRecord
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A row of the one table: an augmentation alone, at the strength it is judged at, or a whole
+    setting, against no augmentation.
+
+    claims: None of a whole setting. doubts: what speaks against a verdict HURTS or HELPS, each in
+    a few words. is_read_off: no training had this strength. untold: of all of it, or of some
+    strengths, why nothing is claimed though it was searched. sets: what a whole setting sets, in
+    words.
+    """
+
+    name: str
+    verdict: VerdictWord
+    measured: Estimate | None
+    claims: AugmentationClaims | None = None
+    doubts: tuple[str, ...] = ()
+    is_read_off: bool = False
+    untold: tuple[str, ...] = ()
+    untold_strengths: tuple[Any, ...] = ()
+    sets: str = ""
+
+    @property
+    def within(self) -> Estimate | None:
+        """What it adds to the recommended setting."""
+        return self.claims.with_recommended if self.claims else None
+
+    @property
+    def as_json(self) -> dict[str, Any]:
+        """As `summary.json` and the registered model have it."""
+        return {"verdict": self.verdict, **effect_json(self.measured)}
+
+
+@dataclass(frozen=True)
+class WholeSetting:
+    """A whole setting against no augmentation. record: of its confirming trial, else of the control
+    it is. source: the trial of the search that it repeats. settings: its augmentation. doubts: as
+    `Judged` has them. is_confirmed: whether it was trained anew on fresh seeds."""
+
+    label: str
+    record: TrialRecord | None
+    source: TrialRecord | None
+    verdict: VerdictWord
+    measured: Estimate | None
+    settings: Mapping[str, Any]
+    others: Mapping[str, Any]
+    doubts: tuple[str, ...] = ()
+    is_confirmed: bool = False
+
+
+def effect_json(measured: Estimate | None) -> dict[str, Any]:
+    if measured is None:
+        return {"effect": None, "ci": None}
+    return {"effect": measured.effect, "ci": list(measured.ci)}
