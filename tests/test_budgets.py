@@ -101,7 +101,7 @@ def test_heads_that_a_rung_paused_were_not_cut_by_max_epochs() -> None:
         record.result and record.result.heads_cut_by_max_epochs for record in state.records[1:]
     )
     assert [heads_cut(record) for record in state.records[1:]] == [0] * 8
-    assert "Heads of 1 trial were still improving at max_epochs: #0." in stopping_lines(
+    assert "Heads of 1 trial were ended by max_epochs, not by patience: #0." in stopping_lines(
         SearchView(state)
     )
 

@@ -68,6 +68,15 @@ def test_searches_of_one_name_are_told_apart_by_their_directories(
     assert describe_comparison(found).startswith(f"{found.names[0]} and {found.names[1]}\n")
 
 
+def test_settings_of_model_and_training_that_differ_are_named(
+    finished_run: Path, larger_head: Path
+) -> None:
+    found = compare(finished_run, larger_head)
+    assert "model.head_units 8 and 32" in found.differ
+    assert f"\n  they differ in {', '.join(found.differ)}\n" in describe_comparison(found)
+    assert not compare(larger_head, larger_head).differ
+
+
 def test_searches_of_two_names_are_called_by_them(finished_run: Path, tmp_path: Path) -> None:
     other = _searched(finished_run, tmp_path, name="other")
     assert compare(finished_run, other).names == ("small", "other")

@@ -287,7 +287,7 @@ def test_the_demonstrated_leak_stands_in_a_section_of_its_own() -> None:
 
 def test_trials_cut_by_max_epochs_and_the_optimism_are_told() -> None:
     text = read(make_state()).text
-    assert "Heads of 16 trials were still improving at max_epochs" in text
+    assert "Heads of 16 trials were ended by max_epochs, not by patience" in text
     assert "0.4 points better on average" in text
 
 

@@ -17,13 +17,14 @@ from search.driver.run_reading import Run, open_run
 from search.driver.winner import final_record
 from search.evidence.evaluation import paired_effect
 from search.experiment.answers import Predictions, Truth
+from search.experiment.config_changes import differences
 from search.experiment.controls import NONE
 from search.experiment.objectives import SHOWN_ANYWAY
 from search.experiment.seeds import derive_seed
-from search.experiment.settings import Frozen
+from search.experiment.settings import OF_AUGMENTATION, Frozen
 from search.experiment.trial import Effect, TrialRecord
 from search.features.process_cache import dataset_of
-from search.report.wording import label_text
+from search.report.wording import label_text, value_text
 from search.verification.consistency import JournaledAnswers
 from search.verification.reopening import scratch_resources
 
@@ -46,11 +47,13 @@ class ComparedPair(Frozen):
 
 
 class RunComparison(Frozen):
-    """names: of the searches, with their directories where both have one name. pairs: no
+    """names: of the searches, with their directories where both have one name. differ: the settings
+    of model and training that do, of what each recommends: `model.dropout 0.2 and 0.5`. pairs: no
     augmentation in both, on the images of the folds where those are the same and on the test
     images; then what each recommends, where that is something."""
 
     names: tuple[str, str]
+    differ: tuple[str, ...]
     pairs: tuple[ComparedPair, ...]
 
 
@@ -71,7 +74,20 @@ def compare(first: Path, second: Path) -> RunComparison:
     chosen = _answers(names, [final_record(run.state) for run in runs], answers)
     if any(record.label != NONE for record, _ in chosen):
         pairs.append(_pair("what each recommends, test", chosen, truth))
-    return RunComparison(names=names, pairs=tuple(pairs))
+    return RunComparison(names=names, differ=_differ(chosen), pairs=tuple(pairs))
+
+
+def _differ(both: Sequence[Answered]) -> tuple[str, ...]:
+    has_none = any(record.label == NONE for record, _ in both)
+    left = {"training": set(OF_AUGMENTATION)} if has_none else {}
+    then, now = (
+        record.spec.settings.model_dump(mode="json", include={"model", "training"}, exclude=left)
+        for record, _ in both
+    )
+    return tuple(
+        f"{name} {value_text(first)} and {value_text(second)}"
+        for name, (first, second) in differences(then, now).items()
+    )
 
 
 def _names(runs: Runs, folders: Folders) -> Names:
@@ -98,7 +114,8 @@ def _out_of_fold(
 def describe_comparison(found: RunComparison) -> str:
     """A few lines for people."""
     names = " and ".join(escaped(name) for name in found.names)
-    return "\n".join([names, *map(_describe_pair, found.pairs)])
+    differ = [f"  they differ in {escaped(', '.join(found.differ))}"] if found.differ else []
+    return "\n".join([names, *differ, *map(_describe_pair, found.pairs)])
 
 
 def _describe_pair(pair: ComparedPair) -> str:

@@ -79,6 +79,7 @@ FROZEN_NETWORK = (
     PlanStep(6, 16, 1, 2),
     PlanStep(6, 8, 1, 2),
     PlanStep(4, 4, 1, 2),
+    PlanStep(4, 2, 1, 2, folds=2),
     PlanStep(4, 2, 1, 2, folds=2, ablation=False, is_least=True),
 )
 SCRATCH_NETWORK = (
@@ -88,6 +89,7 @@ SCRATCH_NETWORK = (
     PlanStep(8, 60, 1, 2),
     PlanStep(6, 40, 1, 2),
     PlanStep(4, 40, 1, 2, folds=3),
+    PlanStep(4, 40, 1, 2, folds=2),
     PlanStep(4, 40, 1, 2, folds=2, ablation=False),
     PlanStep(4, 20, 1, 2, folds=2, ablation=False, is_least=True),
 )

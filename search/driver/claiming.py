@@ -4,7 +4,7 @@ trainings are put into them.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
@@ -32,6 +32,7 @@ from search.evidence.curves import NOTHING, Axis, Combination
 from search.evidence.effects import Model, fit
 from search.evidence.intervals import Contrasts
 from search.evidence.measurements import Measurements, Training, measure
+from search.evidence.rested import rested_on
 from search.evidence.shortfall import blur_of, what_would_show
 from search.experiment.beside import beside_of, with_beside
 from search.experiment.controls import NONE
@@ -40,9 +41,6 @@ from search.experiment.seeds import derive_seed
 from search.experiment.settings import Settings, setting_key
 from search.experiment.trial import TrialRecord
 
-# Trials of the search phase that claims are made from at most, spread evenly over all: what a model
-# of T trainings takes grows with the third power of T.
-MOST_MODELLED = 100
 _DECIMALS = 9  # of effects that are ranked: what the last digits of sums say is not theirs
 
 
@@ -80,28 +78,9 @@ class Look:
 
     @cached_property
     def records(self) -> list[TrialRecord]:
-        """Each training once, at all of its budget: little of it is biased against
-        augmentation."""
-        top = self.context.top_rung
-        told = [
-            record
-            for record in self.context.ledger.records
-            if KINDS[record.kind].is_evidence
-            and record.status == "completed"
-            and record.duplicate_of is None
-            and record.rung in (None, top)
-        ]
-        told = self._exact(told) if self.is_exact and self.declaration.beside else told
-        trials = [record for record in told if record.kind == "trial"]
-        places = np.linspace(0, len(trials) - 1, min(len(trials), MOST_MODELLED)).round()
-        kept = {trials[int(place)].trial for place in places}
-        return [record for record in told if record.kind != "trial" or record.trial in kept]
-
-    def _exact(self, told: Sequence[TrialRecord]) -> list[TrialRecord]:
-        beside, space = self.declaration.beside, self.context.space
-        alike = [each for each in told if beside_of(space, each.spec.settings) == beside]
-        confirmed = [each for each in alike if KINDS[each.kind].part == "confirm"]
-        return confirmed or alike
+        """Those that claims are made of, or, where not exact, that say what to choose."""
+        beside = self.declaration.beside if self.is_exact else {}
+        return rested_on(self.context.ledger.records, self.context.top_rung, beside)
 
     @cached_property
     def points(self) -> list[Combination]:

@@ -26,13 +26,17 @@ AMPLE = 5  # times patience: far more than most networks take
 MOST_HEADS_CUT = 0.5  # of a training's heads, cut
 
 
+def check_limit(config: ExperimentConfig) -> None:
+    """Raise UserError where few images a class are to be trained on, and folds take more."""
+    if config.evaluation.folds > 1 and config.dataset.limit_per_class is not None:
+        raise UserError(
+            f"evaluation.folds is {config.evaluation.folds}, which would train on the whole "
+            "validation split, and dataset.limit_per_class is set; write folds: 1"
+        )
+
+
 def check_folds(config: ExperimentConfig, dataset: Dataset) -> None:
     folds = config.evaluation.folds
-    if folds > 1 and dataset.limited:
-        raise UserError(
-            f"evaluation.folds is {folds}, which would train on the whole validation split, and "
-            "dataset.limit_per_class is set; write folds: 1"
-        )
     if folds == 1:
         return
     pool = np.flatnonzero(np.isin(dataset.splits, (TRAIN, VALIDATION)))
@@ -143,12 +147,9 @@ def _of_settings(training: TrainingSettings) -> list[str]:
 
 
 def cut_at_first(record: TrialRecord) -> str | None:
-    """What no augmentation, the first trial, shows: where it is cut, augmented ones will be too.
-    None where clean epochs end it, as in a plan.
-    """
+    """What no augmentation, the first trial, shows: where it is cut, augmented ones will be too."""
     cut, heads = heads_cut(record), record.result.num_heads if record.result else 0
-    meant = record.spec.settings.training.clean_epochs > 0
-    if record.trial or meant or not heads or cut < MOST_HEADS_CUT * heads:
+    if record.trial or not heads or cut < MOST_HEADS_CUT * heads:
         return None
     return (
         f"training.max_epochs cut {cut} of {plural(heads, 'head')} of no augmentation, which "

@@ -19,7 +19,7 @@ from data.own_code import Code
 from data.own_code_watch import watched
 from search.driver.algorithms import algorithm_of, build_oracle, num_settings, num_trials
 from search.driver.code_files import check_code
-from search.driver.plan_checks import check_answers, check_folds
+from search.driver.plan_checks import check_answers, check_folds, check_limit
 from search.driver.specs import SpecFactory
 from search.execution.engine import default_cache_dir
 from search.execution.engines import require_engine
@@ -151,6 +151,7 @@ def prepare(
     """Opens the images, decoding them where that was not done before, and chooses the precision.
     begun_in: that of a search that was begun, taken as it is. Raises UserError for what the user
     can mend."""
+    check_limit(config)
     heard = heard or Heard()
     heard.doing("starting TensorFlow")
     import_tensorflow_quietly()  # asked here whether it sees a GPU, later for the algorithms

@@ -90,8 +90,8 @@ class AugmentationClaims(Frozen):
 
     alone: at `strength`, against no augmentation; None was not tried. is_trained: whether it was
     trained alone at that strength; else it is read off the curve. with_recommended: what it adds to
-    the recommended setting, or would add to it. curve, curve_beside: effect against strength, alone
-    and in the recommended setting.
+    the recommended setting at the strength that it has there, or would add at `strength`. curve,
+    curve_beside: effect against strength, alone and in the recommended setting.
     """
 
     name: str

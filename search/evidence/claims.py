@@ -170,13 +170,15 @@ def _augmentation(
     within = _within(alone, found)
     at = _judged_at(alone, found, within, trained)
     last = len(axis.values) - 1
+    used = dict(declared.wholes[declared.recommended].values) if declared.recommended else {}
+    in_use = axis.values.index(used[axis.name]) if used.get(axis.name) in axis.values else at
     is_edge = axis.places is not None and not axis.is_fixed and found.best == last
     return AugmentationClaims(
         name=axis.name,
         strength=axis.values[at],
         is_trained=at in trained,
         alone=alone[at],
-        with_recommended=beside[at] if beside else None,
+        with_recommended=beside[in_use] if beside else None,
         strengths=StrengthRange(
             first=axis.values[within.start],
             last=axis.values[within.stop - 1],

@@ -142,15 +142,13 @@ def _as_settled(
 ) -> AugmentationClaims:
     """used: what is recommended. Where that is this augmentation and no other, what it adds is what
     it gains alone."""
-    if used is not None and used.settings.keys() == {then.name}:
-        return then.model_copy(update={"with_recommended": then.alone, "curve_beside": then.curve})
-    beside = {_key(point.value): point.measured for point in now.curve_beside}
-    return then.model_copy(
-        update={
-            "with_recommended": beside.get(_key(then.strength)),
-            "curve_beside": now.curve_beside,
-        }
-    )
+    settings = used.settings if used is not None else {}
+    curve = then.curve if settings.keys() == {then.name} else now.curve_beside
+    beside = {_key(point.value): point.measured for point in curve}
+    if settings.keys() == {then.name}:
+        beside.setdefault(_key(then.strength), then.alone)
+    found = beside.get(_key(settings.get(then.name)), beside.get(_key(then.strength)))
+    return then.model_copy(update={"with_recommended": found, "curve_beside": curve})
 
 
 def _key(value: Any) -> str:

@@ -20,12 +20,13 @@ from search.evidence.answer import (
     word_of,
 )
 from search.evidence.findings import Evidence
+from search.evidence.rested import rested_on
 from search.experiment.beside import with_beside
 from search.experiment.settings import setting_key
 from search.experiment.trial import TrialRecord
 from search.report.judged import Judged, WholeSetting
 from search.report.named_view import NamedView, searched_part
-from search.report.resting import having, rested_on, untold_strengths, why_untold
+from search.report.resting import having, top_rung, untold_strengths, why_untold
 from search.report.trial_facts import budget, heads_cut
 from search.report.wording import other_part, strength_text
 from search.training.lost_networks import lost_text
@@ -119,7 +120,7 @@ class ClaimView(NamedView):
     @cached_property
     def rested_on(self) -> tuple[TrialRecord, ...]:
         """The trainings that claims are made of."""
-        return rested_on(self.in_tables, self.beside)
+        return tuple(rested_on(self.in_tables, top_rung(self.in_tables), self.beside))
 
     def _counting(self, records: Sequence[TrialRecord]) -> tuple[TrialRecord, ...]:
         """Of trainings, those that claims are made of."""

@@ -79,11 +79,13 @@ def _print_table(table: Table, console: "Console", doubtful: Collection[str] = f
     verdicts = [column.kind == "verdict" for column in table.columns]
     texts = [
         [
-            shortened(cell.text + DOUBTFUL * (is_verdict and row[0].text in doubtful), NAME_WIDTH)
+            cell.text + DOUBTFUL * (is_verdict and row[0].text in doubtful)
             for cell, is_verdict in zip(row, verdicts, strict=True)
         ]
         for row in table.rows
     ]
+    for cells in texts:  # a name, which could be of any length; what is said is kept whole
+        cells[0] = shortened(cells[0], NAME_WIDTH)
     breaks = [NEVER if is_verdict else IN_FIGURES for is_verdict in verdicts]
     breaks[-1], breaks[0] = IN_WORDS, IN_NAMES
     headings, *rows = fitted([["", *table.headings[1:]], *texts], breaks, console.width, COLUMN_GAP)

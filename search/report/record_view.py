@@ -17,7 +17,7 @@ from search.guests.table import GUESTS
 from search.journal.events import Opened
 from search.journal.state import Cost, SearchState
 from search.report.time_left import ExpectedWork
-from search.report.trial_facts import budget, num_scored
+from search.report.trial_facts import num_scored
 from search.training.modes import mode_of
 
 
@@ -202,12 +202,6 @@ class RecordView:
         if not self.records:
             return "views"
         return mode_of(self.records[0].spec.settings.training).budget
-
-    @cached_property
-    def budgets(self) -> tuple[float, ...]:
-        """What trials with augmentation were judged on, in order."""
-        trials = (r for r in self.completed_trials if r.spec.settings.augmentation)
-        return tuple(sorted({budget(record) for record in trials}))
 
     @cached_property
     def ranked_trials(self) -> tuple[TrialRecord, ...]:

@@ -1,27 +1,11 @@
-"""Which trainings claims rest on, of all that were told; and why nothing is claimed of what some of
-them used. As `Look.records` chooses them."""
+"""Why nothing is claimed of what some trainings used."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from data.augmentations import AUGMENTATIONS
 from search.evidence.answer import AugmentationClaims
-from search.experiment.beside import with_beside
-from search.experiment.kinds import KINDS
 from search.experiment.trial import TrialRecord
-
-
-def rested_on(records: Sequence[TrialRecord], beside: Mapping[str, Any]) -> tuple[TrialRecord, ...]:
-    """Those with all of the budget; where anything else is searched, with the values chosen for it,
-    and once there are some those of the confirmation alone."""
-    top = top_rung(records)
-    told = [r for r in records if r.status == "completed" and r.duplicate_of is None]
-    told = [record for record in told if record.rung in (None, top)]
-    if not beside:
-        return tuple(told)
-    alike = [r for r in told if with_beside(r.spec.settings, beside) == r.spec.settings]
-    confirmed = [record for record in alike if KINDS[record.kind].part == "confirm"]
-    return tuple(confirmed or alike)
 
 
 def top_rung(records: Sequence[TrialRecord]) -> int | None:

@@ -96,9 +96,10 @@ def hollow_text(view: SearchView) -> str:
 def rungs_sentence(view: SearchView) -> str | None:
     """How trials were judged, and what can be said of judging them on less; None where all were
     judged on as much, or there are no rungs. Trials without augmentation have no views."""
-    unit, budgets = view.budget_unit, view.budgets
+    unit = view.budget_unit
     judged = (r for r in view.completed_trials if r.spec.settings.augmentation)
-    if len(budgets) < 2 or all(record.rung is None for record in judged):
+    budgets = sorted({budget(record) for record in judged if record.rung is not None})
+    if len(budgets) < 2:
         return None
     if view.evidence.rung_correlations:
         few = "few augmented views per image" if unit == "views" else "few epochs of training"
@@ -131,7 +132,7 @@ def stopping_lines(view: SearchView) -> list[str]:
         heads = sum(r.trained.num_heads for r in view.in_tables if r.trained)
         count = sum(map(heads_cut, cut))
         lines += [
-            f"Heads of {plural(len(cut), 'trial')} were still improving at max_epochs: "
+            f"Heads of {plural(len(cut), 'trial')} were ended by max_epochs, not by patience: "
             f"{numbers_text(cut)}.",
             f"It cut {count} of {heads} heads in all ({100 * count / heads:.0f} %).",
         ]
@@ -139,8 +140,8 @@ def stopping_lines(view: SearchView) -> list[str]:
         if record.trained is not None and record.trained.lost:
             lines.append(
                 f"Of the {plural(record.trained.num_heads, 'network')} of trial #{record.trial} "
-                f"{lost_text(record.trained.lost)}: they widen its interval, and the trial says "
-                "little of its setting."
+                f"{lost_text(record.trained.lost)}: scored with the others, they widen its "
+                "interval."
             )
     return lines
 

@@ -7,12 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from data.messages import plural
 from search.evidence.answer import Estimate
+from search.experiment.beside import beside_of
 from search.experiment.precisions import Part, Precision
 from search.experiment.trial import TrialRecord
 from search.journal.events import WayOn
 from search.journal.journal_file import FRESH
 from search.report.view import EXPECTED_BEST, SearchView
 from search.report.wording import (
+    beside_text,
     effect_text,
     estimate_text,
     number_text,
@@ -29,7 +31,7 @@ def facts(view: SearchView) -> list[tuple[str, str]]:
     """The few figures under the answer, each with its interval where it is a measurement."""
     found = []
     baseline = view.baseline("confirm") or view.baseline()
-    without = f"without augmentation{_which(baseline)}"
+    without = f"without augmentation{_which(view, baseline)}"
     if view.figure_name and (figure := view.figure(baseline)) is not None:
         found.append((f"{view.figure_name} {without}", f"{figure:.3f}"))
     if accuracy := view.accuracy(baseline):
@@ -45,12 +47,14 @@ def facts(view: SearchView) -> list[tuple[str, str]]:
     return found
 
 
-def _which(baseline: TrialRecord | None) -> str:
-    """Of several trainings without augmentation, which one."""
-    if baseline is None:
+def _which(view: SearchView, baseline: TrialRecord | None) -> str:
+    """Of several trainings without augmentation, which one, and with what of all that is searched
+    beside it."""
+    if baseline is None or view.opened is None:
         return ""
     phase = "confirmation" if baseline.kind == "confirm" else "search"
-    return f" ({number_text(baseline.trial)}, {phase})"
+    beside = beside_of(view.opened.experiment.space, baseline.spec.settings)
+    return f" ({number_text(baseline.trial)}, {phase}{beside_text(beside)})"
 
 
 WAYS_ON: dict[WayOn, str] = {

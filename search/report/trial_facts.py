@@ -34,10 +34,11 @@ def most_budget(records: Iterable[TrialRecord]) -> float:
 
 
 def heads_cut(record: TrialRecord) -> int:
-    """How many heads `max_epochs` stopped while they still improved; none where a rung was to end
-    there, improving or not."""
-    paused = record.spec.protocol.max_epochs is not None
-    return record.result.heads_cut_by_max_epochs if record.result and not paused else 0
+    """How many heads `max_epochs` stopped that `patience` had not; none where a rung was to end
+    there anyway, or where clean epochs are counted back from it."""
+    spec = record.spec
+    is_meant = spec.protocol.max_epochs is not None or spec.settings.training.clean_epochs > 0
+    return record.result.heads_cut_by_max_epochs if record.result and not is_meant else 0
 
 
 def best_epoch(record: TrialRecord) -> int | None:

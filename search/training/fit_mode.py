@@ -12,24 +12,15 @@ import numpy as np
 
 from data.errors import UserError
 from search.experiment.settings import ModelSettings, Settings, TrainingSettings
-from search.experiment.trial import Curve, Lost, LostNetwork
 from search.training.head_scores import HeadScores
 from search.training.head_shape import HeadWeights
-from search.training.head_tasks import HeadTask
-from search.training.lost_networks import (
-    Course,
-    accuracy_tells,
-    diverged_text,
-    lost_text,
-    too_many,
-    why_lost,
-)
+from search.training.lost_networks import Course, accuracy_tells, diverged_text, lost_of
 from search.training.own_call import call_fit, unheard
 from search.training.own_fit import SCORING_BATCH, OwnFit
 from search.training.own_model import build_own, naming_values
 from search.training.own_outputs import outputs_of
 from search.training.pictures import digest_of
-from search.training.run_values import CURVES, TrainedHeads, TrialFailure
+from search.training.run_values import TrainedHeads, TrialFailure
 from search.training.training_mode import LoadedTrial, Mode, Trained, refuse_clean_throughout
 
 if TYPE_CHECKING:
@@ -41,9 +32,9 @@ def train_fit(trial: LoadedTrial) -> Trained:
     line, for what own code raises."""
     rows = np.unique(np.concatenate([task.validate for task in trial.tasks]))
     before = digest_of(trial.scored.batches(rows, SCORING_BATCH))
-    fits: list[OwnFit] = []
-    for task in trial.tasks:
-        fits.append(_trained(trial, task))
+    scores, fits = _scores(trial), list[OwnFit]()
+    for head in range(len(trial.tasks)):
+        fits.append(_trained(trial, head, scores))
         _need_others(trial, fits)
         for fit in fits:  # one model is enough to put any weights in
             fit.model = fits[-1].model
@@ -59,11 +50,18 @@ def train_fit(trial: LoadedTrial) -> Trained:
         return found
 
     return Trained(
-        heads=_together(trial, fits),
+        heads=_together(trial, fits, scores),
         answer=answer,
         validation_hash=(before, digest_of(trial.scored.batches(rows, SCORING_BATCH))),
         path="own model, trained by Keras's fit",
     )
+
+
+def _scores(trial: LoadedTrial) -> HeadScores:
+    protocol = trial.spec.protocol
+    patience = None if protocol.epochs else trial.spec.settings.training.patience
+    labels = [trial.labels[task.validate] for task in trial.tasks]
+    return HeadScores(labels, protocol.objective, patience)
 
 
 def _need_others(trial: LoadedTrial, fits: Sequence[OwnFit]) -> None:
@@ -76,62 +74,45 @@ def _need_others(trial: LoadedTrial, fits: Sequence[OwnFit]) -> None:
         raise TrialFailure(f"{count}: {fits[diverged[-1]].diverged}")
 
 
-def _trained(trial: LoadedTrial, task: HeadTask) -> OwnFit:
+def _trained(trial: LoadedTrial, head: int, scores: HeadScores) -> OwnFit:
     settings, protocol = trial.spec.settings, trial.spec.protocol
     name = str(settings.model.build)
     with naming_values(settings.model):
-        built = build_own(settings.model, task.seed)
+        built = build_own(settings.model, trial.tasks[head].seed)
         outputs = outputs_of(built[0], name, trial.num_classes, trial.spec.dataset.image_size)
-    patience = None if protocol.epochs else settings.training.patience
-    labels = [trial.labels[task.validate]]
-    scores = HeadScores(labels, protocol.objective, patience)
     epochs = protocol.epochs or protocol.max_epochs or settings.training.max_epochs
-    fit = OwnFit(trial, task, built[0], outputs, scores, trial.keeps_weights, epochs)
+    fit = OwnFit(trial, head, built[0], outputs, scores, trial.keeps_weights, epochs)
     call_fit(settings.model, built, fit.data, epochs, fit.heard)
     if not fit.curve:
         raise UserError(unheard(name))
     return fit
 
 
-def _together(trial: LoadedTrial, fits: Sequence[OwnFit]) -> TrainedHeads:
+def _together(trial: LoadedTrial, fits: Sequence[OwnFit], scores: HeadScores) -> TrainedHeads:
+    """Raises TrialFailure where half or more did not train."""
+    tells = accuracy_tells(trial.spec.settings.training, trial.spec.protocol.objective)
+    lost = lost_of([_course(each) for each in fits], trial.labels, tells, "models", _ADVICE)
     longest = max(len(fit.curve) for fit in fits)
     padded = [fit.curve + [fit.curve[-1]] * (longest - len(fit.curve)) for fit in fits]
-    curves = np.array(padded).mean(axis=0).T
-    return TrainedHeads(
-        honest=tuple(fit.scores.honest(0) for fit in fits),
-        optimistic=tuple(fit.scores.optimistic(0) for fit in fits),
-        best_epochs=tuple(fit.scores.best_epoch(0) + 1 for fit in fits),
-        cut_by_max_epochs=tuple(fit.is_cut for fit in fits),
-        weights=tuple(fit.best for fit in fits) if trial.keeps_weights else (),
-        curve=Curve(**{name: tuple(map(float, c)) for name, c in zip(CURVES, curves, strict=True)}),
-        lost=_lost(trial, fits),
+    weights = [fit.best for fit in fits] if trial.keeps_weights else []
+    cut = [fit.is_cut for fit in fits]
+    return TrainedHeads.of(scores, np.array(padded).swapaxes(0, 1), cut, weights, lost)
+
+
+_ADVICE = "see the learning rate and the scaling of yours, or try weaker augmentation"
+
+
+def _course(fit: OwnFit) -> Course:
+    training, protocol = fit.trial.spec.settings.training, fit.trial.spec.protocol
+    is_whole = fit.epochs == training.max_epochs and protocol.epochs is None
+    return Course(
+        task=fit.task,
+        curve=np.array(fit.curve),
+        epochs=fit.diverged_in or len(fit.curve),
+        diverged=bool(fit.diverged),
+        ended=fit.scores.stopped(fit.head),
+        cut=fit.is_cut and is_whole,
     )
-
-
-def _lost(trial: LoadedTrial, fits: Sequence[OwnFit]) -> tuple[LostNetwork, ...]:
-    """Models that did not train. Raises TrialFailure where they are half or more."""
-    found = [
-        LostNetwork(head=number, why=why, epoch=fit.diverged_in or len(fit.curve))
-        for number, fit in enumerate(fits)
-        if (why := _why_lost(trial, fit))
-    ]
-    if too_many(found, len(fits)):
-        raise TrialFailure(
-            f"{len(found)} of {len(fits)} models did not train: {lost_text(found)}; see the "
-            "learning rate and the scaling of yours, or try weaker augmentation"
-        )
-    return tuple(found)
-
-
-def _why_lost(trial: LoadedTrial, fit: OwnFit) -> Lost | None:
-    training, protocol = trial.spec.settings.training, trial.spec.protocol
-    if fit.diverged:
-        return "diverged"
-    if not accuracy_tells(training, protocol.objective):
-        return None
-    is_cut = fit.is_cut and fit.epochs == training.max_epochs and protocol.epochs is None
-    course = Course(fit.task, np.array(fit.curve), fit.scores.stopped(0), is_cut)
-    return why_lost(course, trial.labels)
 
 
 def _forget_nothing(trial: LoadedTrial) -> None:

@@ -13,6 +13,7 @@ from search.experiment.settings import TrainingSettings
 from search.experiment.trial import Lost, LostNetwork
 from search.training.head_scores import HeadAnswer
 from search.training.head_tasks import HeadTask
+from search.training.run_values import TrialFailure
 
 MOST_LUCK = 4.0  # standard errors: the best of a hundred epochs is within 3
 WORDS: dict[Lost, str] = {
@@ -31,20 +32,41 @@ def accuracy_tells(training: TrainingSettings, objective: Objective) -> bool:
 
 @dataclass(frozen=True)
 class Course:
-    """How the training of a head went. curve: float [epochs, 4], as `Curve`. ended: `patience` did;
+    """How the training of a head went. curve: float [epochs or more, 4], as `Curve`; epochs: those
+    it was trained for, one in which its loss became no number among them. ended: `patience` did;
     cut: max_epochs did, for good. began: its accuracy before, where it had learnt already.
     """
 
     task: HeadTask
     curve: np.ndarray
+    epochs: int
+    diverged: bool
     ended: bool
     cut: bool
     began: float | None = None
 
 
-def why_lost(course: Course, labels: np.ndarray) -> Lost | None:
+def lost_of(
+    courses: Sequence[Course], labels: np.ndarray, tells: bool, what: str, advice: str
+) -> tuple[LostNetwork, ...]:
+    """Those of a trial that did not train. tells: as `accuracy_tells`. what, advice: the words for
+    them, and for what to do. Raises TrialFailure where half or more did not."""
+    found = [
+        LostNetwork(head=head, why=why, epoch=course.epochs)
+        for head, course in enumerate(courses)
+        if (why := _why_lost(course, labels, tells))
+    ]
+    if too_many(found, len(courses)):
+        count = f"{len(found)} of {len(courses)} {what} did not train: {lost_text(found)}"
+        raise TrialFailure(f"{count}; {advice}")
+    return tuple(found)
+
+
+def _why_lost(course: Course, labels: np.ndarray, tells: bool) -> Lost | None:
     """None: it trained, or may yet."""
-    if not (course.ended or course.cut):
+    if course.diverged:
+        return "diverged"
+    if not tells or not (course.ended or course.cut):
         return None
     if _is_ruined(course, labels):
         return "ruined"

@@ -47,7 +47,7 @@ class OwnFit:
     which epoch, from 1, it became so; what came before counts."""
 
     trial: LoadedTrial
-    task: HeadTask
+    head: int  # its place among the trial's tasks
     model: "keras.Model"
     outputs: Outputs
     scores: HeadScores
@@ -60,6 +60,10 @@ class OwnFit:
     over: int = 0
     diverged: str = ""
     diverged_in: int = 0
+
+    @property
+    def task(self) -> HeadTask:
+        return self.trial.tasks[self.head]
 
     @property
     def feed(self) -> ImageFeed:
@@ -79,7 +83,7 @@ class OwnFit:
     @property
     def is_cut(self) -> bool:
         """Whether it is max_epochs that ended it: not patience, and no callback of the user's."""
-        return not self.scores.stopped(0) and len(self.curve) - self.fresh >= self.epochs
+        return not self.scores.stopped(self.head) and len(self.curve) - self.fresh >= self.epochs
 
     def _batches(self, size: int) -> Batches:
         """Augmented pictures float32 [b, s, s, 3], 0 to 255, with their targets and, where classes
@@ -130,8 +134,8 @@ class OwnFit:
 
     def _call_begins(self, logs: Any = None) -> None:
         """A loop that calls `fit` for one epoch at a time is one training with one patience."""
-        if self.scores.stopped(0) or len(self.curve) - self.called > 1:
-            self.scores.be_patient_anew(0)
+        if self.scores.stopped(self.head) or len(self.curve) - self.called > 1:
+            self.scores.be_patient_anew(self.head)
             self.fresh = len(self.curve)
         self.called = len(self.curve)
 
@@ -152,13 +156,13 @@ class OwnFit:
         if self._diverges(epoch, "validation", val_loss):
             return
         self._add(epoch, loss, accuracy, found)
-        if self.scores.stopped(0):
+        if self.scores.stopped(self.head):
             self.model.stop_training = True
 
     def _add(self, epoch: int, loss: float, accuracy: float, found: HeadAnswer) -> None:
         right = float((found[0] == self.trial.labels[self.task.validate]).mean())
         self.curve.append((loss, accuracy, -float(found[1].mean()), right))
-        if self.scores.add(0, epoch, *found) and self.keeps_weights:
+        if self.scores.add(self.head, epoch, *found) and self.keeps_weights:
             self.best = tuple(self.model.get_weights())
 
     def _diverges(self, epoch: int, which: str, loss: float) -> bool:

@@ -2,7 +2,7 @@
 it gives back.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from search.experiment.objectives import Objective
 from search.experiment.trial import Curve, LostNetwork
-from search.training.head_scores import HeadAnswer
+from search.training.head_scores import HeadAnswer, HeadScores
 from search.training.head_shape import HeadState, HeadWeights
 from search.training.head_tasks import HeadTask
 
@@ -110,6 +110,27 @@ class TrainedHeads:
     weights: tuple[HeadWeights, ...]
     curve: Curve
     lost: tuple[LostNetwork, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        scores: HeadScores,
+        curves: np.ndarray,
+        cut: Sequence[bool],
+        weights: Sequence[HeadWeights],
+        lost: tuple[LostNetwork, ...],
+    ) -> "TrainedHeads":
+        """curves: float [epochs, heads, 4], in the order of `CURVES`."""
+        heads, means = range(len(cut)), zip(CURVES, curves.mean(axis=1).T, strict=True)
+        return cls(
+            honest=tuple(map(scores.honest, heads)),
+            optimistic=tuple(map(scores.optimistic, heads)),
+            best_epochs=tuple(scores.best_epoch(head) + 1 for head in heads),
+            cut_by_max_epochs=tuple(cut),
+            weights=tuple(weights),
+            curve=Curve(**{name: tuple(map(float, values)) for name, values in means}),
+            lost=lost,
+        )
 
     def __post_init__(self) -> None:
         if self.weights and len(self.weights) != len(self.best_epochs):

@@ -5,27 +5,13 @@ epoch is trained is a `Trainer`'s: `heads` and `network_training`.
 
 import numpy as np
 
-from search.experiment.trial import Curve, Lost, LostNetwork
+from search.experiment.trial import LostNetwork
 from search.training.checkpoint_contents import KeptTraining
 from search.training.head_scores import HeadAnswer, HeadScores
 from search.training.head_shape import HeadWeights
-from search.training.lost_networks import (
-    Course,
-    by_guessing,
-    diverged_text,
-    lost_text,
-    too_many,
-    why_lost,
-)
+from search.training.lost_networks import Course, by_guessing, diverged_text, lost_of
 from search.training.progress import EpochReport, OnEpoch
-from search.training.run_values import (
-    CURVES,
-    HeadEpoch,
-    RunPlan,
-    TrainedHeads,
-    Trainer,
-    TrialFailure,
-)
+from search.training.run_values import HeadEpoch, RunPlan, TrainedHeads, Trainer, TrialFailure
 from search.training.trial_files import Checkpoint
 
 
@@ -146,28 +132,21 @@ class _Run:
         """Heads that did not train. Raises TrialFailure where they are half or more."""
         if not self.plan.may_lose:
             return ()
-        found = []
-        for head in range(len(self.plan.tasks)):
-            if why := self._why_lost(head):
-                epoch = self.diverged.get(head, self.scores.last_epoch(head))
-                found.append(LostNetwork(head=head, why=why, epoch=epoch + 1))
-        if too_many(found, len(self.plan.tasks)):
-            raise TrialFailure(
-                f"{len(found)} of {len(self.plan.tasks)} networks did not train: "
-                f"{lost_text(found)}; try another {self.plan.learning_rate_setting}, or weaker "
-                "augmentation"
-            )
-        return tuple(found)
+        advice = f"try another {self.plan.learning_rate_setting}, or weaker augmentation"
+        courses, tells = list(map(self._course, self._heads)), self.plan.accuracy_tells
+        return lost_of(courses, self.plan.labels, tells, "networks", advice)
 
-    def _why_lost(self, head: int) -> Lost | None:
+    def _course(self, head: int) -> Course:
         plan, ended = self.plan, self.scores.stopped(head)
-        if head in self.diverged:
-            return "diverged"
-        if not plan.accuracy_tells:
-            return None
-        is_cut = not ended and plan.patience is not None and not plan.pauses
-        curve, began = np.array(self.curves)[:, head], plan.began[head] if plan.began else None
-        return why_lost(Course(plan.tasks[head], curve, ended, is_cut, began), plan.labels)
+        return Course(
+            task=plan.tasks[head],
+            curve=np.array(self.curves)[:, head],
+            epochs=self.diverged.get(head, self.scores.last_epoch(head)) + 1,
+            diverged=head in self.diverged,
+            ended=ended,
+            cut=not ended and plan.patience is not None and not plan.pauses,
+            began=plan.began[head] if plan.began else None,
+        )
 
     def report(self) -> EpochReport:
         plan = self.plan
@@ -210,26 +189,18 @@ class _Run:
         self.trainer.resume(kept.states, kept.best, trained)
 
     def _need_all(self, kept: KeptTraining, goes_on: bool) -> None:
-        heads = range(len(self.plan.tasks))
         whole = all(len(self.answers[head]) == self.epoch for head in self.active)
         if not whole or (goes_on and not set(self.active) <= kept.states.keys()):
             raise ValueError("it lacks heads that still train")
-        if self.plan.keeps_weights and kept.best.keys() != set(heads):
+        if self.plan.keeps_weights and kept.best.keys() != set(self._heads):
             raise ValueError("it lacks weights")
 
     def result(self) -> TrainedHeads:
-        heads, lost = range(len(self.plan.tasks)), self.lost()
-        curves = np.array(self.curves).mean(axis=1).T
-        return TrainedHeads(
-            honest=tuple(self.scores.honest(head) for head in heads),
-            optimistic=tuple(self.scores.optimistic(head) for head in heads),
-            best_epochs=tuple(self.scores.best_epoch(head) + 1 for head in heads),
-            cut_by_max_epochs=tuple(
-                not self.scores.stopped(head) and head not in self.diverged for head in heads
-            ),
-            weights=tuple(self.best[head] for head in heads) if self.plan.keeps_weights else (),
-            curve=Curve(
-                **{name: tuple(map(float, c)) for name, c in zip(CURVES, curves, strict=True)}
-            ),
-            lost=lost,
-        )
+        lost = self.lost()
+        cut = [not self.scores.stopped(h) and h not in self.diverged for h in self._heads]
+        weights = [self.best[head] for head in self._heads] if self.plan.keeps_weights else []
+        return TrainedHeads.of(self.scores, np.array(self.curves), cut, weights, lost)
+
+    @property
+    def _heads(self) -> range:
+        return range(len(self.plan.tasks))

@@ -1,0 +1,41 @@
+"""Which trainings claims are made of, of all that were told."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from search.experiment.beside import with_beside
+from search.experiment.kinds import KINDS
+from search.experiment.trial import TrialRecord
+
+# Trials of the search phase at most, spread evenly over all: what a model of T trainings takes
+# grows with the third power of T.
+MOST_MODELLED = 100
+
+
+def rested_on(
+    records: Iterable[TrialRecord], top: int | None, beside: Mapping[str, Any]
+) -> list[TrialRecord]:
+    """Each training once, at all of its budget, since little of it is biased against augmentation;
+    where beside has values of what else is searched, those with these, and once there are some
+    those of the confirmation alone. top: the rung of trials that have all of their budget."""
+    told = [
+        record
+        for record in records
+        if KINDS[record.kind].is_evidence
+        and record.status == "completed"
+        and record.duplicate_of is None
+        and record.rung in (None, top)
+    ]
+    told = _alike(told, beside) if beside else told
+    trials = [record for record in told if record.kind == "trial"]
+    places = np.linspace(0, len(trials) - 1, min(len(trials), MOST_MODELLED)).round()
+    kept = {trials[int(place)].trial for place in places}
+    return [record for record in told if record.kind != "trial" or record.trial in kept]
+
+
+def _alike(told: Iterable[TrialRecord], beside: Mapping[str, Any]) -> list[TrialRecord]:
+    alike = [r for r in told if with_beside(r.spec.settings, beside) == r.spec.settings]
+    confirmed = [record for record in alike if KINDS[record.kind].part == "confirm"]
+    return confirmed or alike
