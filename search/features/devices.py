@@ -12,7 +12,6 @@ must be set before any numerical library is loaded.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import importlib.util
 import os
@@ -172,18 +171,3 @@ def processor_flags() -> frozenset[str]:
     return frozenset(
         word for line in lines if line.startswith("flags") for word in line.split()[2:]
     )
-
-
-def free_memory() -> int | None:
-    """Bytes that this process may still take, by the system and its control group; None where
-    neither says."""
-    found = []
-    with contextlib.suppress(OSError, StopIteration):
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        found.append(int(next(x for x in lines if x.startswith("MemAvailable")).split()[1]) * 1024)
-    with contextlib.suppress(OSError, ValueError):  # "max" where there is no limit
-        group = Path("/sys/fs/cgroup")
-        most, used = (int((group / f"memory.{name}").read_text()) for name in ("max", "current"))
-        files = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
-        found.append(most - used + int(files["file"]))  # which the system gives back
-    return min(found, default=None)
