@@ -3,10 +3,10 @@
 from states import make_claims, make_record, make_state, with_claims
 
 from search.evidence.answer import AugmentationClaims, Claims, CurvePoint, Estimate, StrengthRange
+from search.evidence.rested import MOST_MODELLED, rested_on
 from search.experiment.trial import TrialRecord
 from search.journal.state import SearchState
 from search.report.answer import with_answer
-from search.report.resting import rested_on
 from search.report.tables import verdict_table
 from search.report.view import SearchView
 
@@ -64,10 +64,18 @@ def test_claims_with_a_searched_value_rest_on_the_confirmation_with_that_value()
     records = make_state().records
     told = [each for each in records if each.kind != "test"]
     rate = told[0].spec.settings.model.learning_rate
-    rests = rested_on(told, {"model.learning_rate": rate})
+    rests = rested_on(told, 1, {"model.learning_rate": rate})
     assert {each.kind for each in rests} == {"confirm", "ablation"}
-    assert not rested_on(told, {"model.learning_rate": rate * 2})
-    assert {each.rung for each in rested_on(told, {})} == {None, 1}
+    assert not rested_on(told, 1, {"model.learning_rate": rate * 2})
+    assert {each.rung for each in rested_on(told, 1, {})} == {None, 1}
+
+
+def test_of_many_trials_claims_rest_on_a_hundred_spread_over_all() -> None:
+    trials = [make_record(number, "trial", "", FLIP, 0.0) for number in range(1, 402)]
+    control = make_record(0, "control", "no augmentation", {}, 0.0)
+    rests = rested_on([control, *trials], None, {})
+    assert [each.trial for each in rests][:3] == [0, 1, 5]
+    assert (len(rests), rests[-1].trial) == (1 + MOST_MODELLED, 401)
 
 
 def test_a_level_that_nothing_is_told_of_is_not_left_out_silently() -> None:

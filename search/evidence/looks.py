@@ -145,7 +145,7 @@ def _as_settled(
     settings = used.settings if used is not None else {}
     curve = then.curve if settings.keys() == {then.name} else now.curve_beside
     beside = {_key(point.value): point.measured for point in curve}
-    if settings.keys() == {then.name}:
+    if settings.keys() == {then.name} and then.alone is not None:
         beside.setdefault(_key(then.strength), then.alone)
     found = beside.get(_key(settings.get(then.name)), beside.get(_key(then.strength)))
     return then.model_copy(update={"with_recommended": found, "curve_beside": curve})

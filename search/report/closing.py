@@ -84,8 +84,8 @@ def _print_table(table: Table, console: "Console", doubtful: Collection[str] = f
         ]
         for row in table.rows
     ]
-    for cells in texts:  # a name, which could be of any length; what is said is kept whole
-        cells[0] = shortened(cells[0], NAME_WIDTH)
+    for named in texts:  # a name, which could be of any length; what is said is kept whole
+        named[0] = shortened(named[0], NAME_WIDTH)
     breaks = [NEVER if is_verdict else IN_FIGURES for is_verdict in verdicts]
     breaks[-1], breaks[0] = IN_WORDS, IN_NAMES
     headings, *rows = fitted([["", *table.headings[1:]], *texts], breaks, console.width, COLUMN_GAP)
