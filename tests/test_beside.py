@@ -20,6 +20,7 @@ from search.experiment.config import ExperimentConfig
 from search.experiment.settings import Settings
 from search.journal.journal_file import JournalError
 from search.report.answer import answer, beside_answer
+from search.report.sentences import facts
 from search.report.summary import summarize, winner_of
 from search.report.view import SearchView
 
@@ -170,6 +171,7 @@ def test_the_values_to_use_are_named_wherever_the_answer_is(
     assert "over no augmentation with the same" in answer(view)
     assert any(named in line and "not told" in line for line in beside_answer(view))
     assert named in str(view.recommended)
+    assert any(name.endswith(f"confirmation {named})") for name, _ in facts(view))
     assert named in policy_of(result.state).title
     summary, winner = summarize(view), winner_of(view)
     assert summary["beside"] == {"model.learning_rate": 0.01}

@@ -84,6 +84,14 @@ def test_without_rungs_the_page_has_no_section_on_them(state: SearchState) -> No
     assert "be trusted?" not in render_report(SearchView(state), Path("runs/x"), {})
 
 
+def test_one_rung_beside_trials_without_is_no_ladder() -> None:
+    """As Hyperband makes of few trials."""
+    state = state_of(16)
+    other = state_of(4, rungs=False).records[-1].model_copy(update={"trial": len(state.records)})
+    state = state.model_copy(update={"records": (*state.records, other)})
+    assert rungs_sentence(SearchView(state)) is None
+
+
 def test_a_search_over_epochs_speaks_of_epochs() -> None:
     state = state_of(1, 9, mode="scratch")
     view = SearchView(state)

@@ -9,6 +9,7 @@ from states import make_state
 from search.driver.experiment_file import parse_config
 from search.driver.plan_checks import cut_at_first, plan_lines
 from search.report.sections import stopping_lines
+from search.report.trial_facts import heads_cut
 from search.report.view import SearchView
 
 
@@ -37,6 +38,15 @@ def test_a_plan_that_leaves_patience_no_room_is_named(max_epochs: int, said: str
 def test_a_plan_whose_last_epochs_are_clean_is_to_reach_them() -> None:
     assert not _lines(max_epochs=20, patience=20, clean_epochs=5)
     assert not _lines(max_epochs=20, patience=20, clean_epochs=[0, 5])
+
+
+def test_heads_that_clean_epochs_end_were_not_cut() -> None:
+    record = next(r for r in make_state().records if heads_cut(r))
+    settings = record.spec.settings
+    training = settings.training.model_copy(update={"clean_epochs": 2})
+    settings = settings.model_copy(update={"training": training})
+    spec = record.spec.model_copy(update={"settings": settings})
+    assert heads_cut(record.model_copy(update={"spec": spec})) == 0
 
 
 @pytest.mark.parametrize(

@@ -394,7 +394,9 @@ def test_a_search_claims_every_augmentation_and_says_which_was_not_tried() -> No
     assert first.strengths is not None
     assert first.strengths.at_edge
     assert [point.value for point in first.curve] == [0.0, *PLACES]
-    assert first.with_recommended is not None
+    beside = {point.value: point.measured for point in first.curve_beside}
+    assert first.strength != 0.75  # which it has in the recommended setting
+    assert first.with_recommended == beside[0.75]
     answer = answer_of(claims)
     assert (answer.kind, answer.label) == ("use", "a alone")
 

@@ -14,7 +14,7 @@ from data.dataset_notes import DataNotes
 from data.errors import UserError
 from data.settings import DatasetConfig
 from search.driver.experiment_file import parse_config
-from search.driver.prepare import prepare, resources_of
+from search.driver.prepare import Heard, prepare, resources_of
 from search.experiment.trial import Protocol
 from search.training.head_tasks import head_tasks, pool_rows, stratified_folds
 
@@ -57,8 +57,10 @@ def test_folds_over_a_limited_data_set_are_refused(tmp_path: Path) -> None:
         },
         "test",
     )
+    steps: list[str] = []
     with pytest.raises(UserError, match="limit_per_class is set; write folds: 1"):
-        prepare(config, resources_of(config, tmp_path))
+        prepare(config, resources_of(config, tmp_path), Heard(doing=steps.append))
+    assert not steps  # TensorFlow was not started
 
 
 def test_folds_without_copies_are_those_of_scikit_learn() -> None:

@@ -11,8 +11,9 @@ from states import SCRIPT, make_state, without_recommendation
 
 from search.driver.session import SearchResult
 from search.experiment.trial import TrialRecord
-from search.report.closing import print_closing
+from search.report.closing import print_closing, print_table
 from search.report.dashboard import DashboardPlace, keep_dashboard
+from search.report.table_model import Column, Table
 from search.report.terminal import Progress, is_plain, terminal_console
 from search.report.time_left import ExpectedWork
 from search.training.progress import EpochReport
@@ -244,6 +245,21 @@ def test_no_augmentation_is_printed_as_plainly() -> None:
     print_closing(result(state=without_recommendation()), to)
     said = " ".join(written(to).split())
     assert "It cannot be told whether augmentation helps: of rotation_range 10, which is" in said
+
+
+@pytest.mark.parametrize(
+    ("name", "note", "is_whole"),
+    [("zoom", "from which no training tells it; " * 4, True), ("name" * 40, "short", False)],
+)
+def test_what_is_said_in_a_table_is_kept_whole_and_a_long_name_is_not(
+    name: str, note: str, is_whole: bool
+) -> None:
+    names = Column[tuple[str, str]]("name", lambda row: row[0])
+    notes = Column[tuple[str, str]]("note", lambda row: row[1], kind="long")
+    to = console()
+    print_table(Table.of("", (names, notes), [(name, note)]), to)
+    assert (written(to).split() == ["note", name, *note.split()]) == is_whole
+    assert ("…" in written(to)) == (not is_whole)
 
 
 def test_trials_may_count_by_their_work() -> None:

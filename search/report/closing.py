@@ -54,13 +54,13 @@ def print_closing(result: "SearchResult", console: "Console") -> None:
     if view.judged:
         print_line(console, "")
         doubtful = {judged.name for judged in view.judged if judged.doubts}
-        _print_table(verdict_table(view).first(VERDICT_COLUMNS), console, doubtful)
+        print_table(verdict_table(view).first(VERDICT_COLUMNS), console, doubtful)
         if doubtful:
             print_line(console, f"{DOUBTFUL} in doubt, as said above")
         print_line(console, "")
     for shown, table in guest_sections(view):
         print_line(console, shown.before)
-        _print_table(table, console)
+        print_table(table, console)
         if shown.after is not None:
             print_line(console, shown.after)
         print_line(console, "")
@@ -70,7 +70,7 @@ def print_closing(result: "SearchResult", console: "Console") -> None:
         print_line(console, f"{name:<{width}}  {place}", is_copied=True)
 
 
-def _print_table(table: Table, console: "Console", doubtful: Collection[str] = frozenset()) -> None:
+def print_table(table: Table, console: "Console", doubtful: Collection[str] = frozenset()) -> None:
     """Without rules and lines, as wide as the terminal at the most; a verdict in its colour where
     there are colours. doubtful: rows, by their first cell, whose verdict is marked."""
     from rich.table import Table as RichTable
