@@ -27,7 +27,7 @@ from search.evidence.looks import Settled, settle, with_settled
 from search.experiment.config import ExperimentConfig
 from search.experiment.settings import ModelSettings, Settings, TrainingSettings
 from search.journal.journal_file import JournalError
-from search.report.answer import beside_answer
+from search.report.answer_text import beside_answer
 from search.report.summary import summarize
 from search.report.tables import verdict_table
 from search.report.view import SearchView

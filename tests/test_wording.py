@@ -24,7 +24,7 @@ from search.driver.sitting import cut_off
 from search.evidence.answer import AugmentationClaims, Claims, CurvePoint, StrengthRange
 from search.experiment.objectives import OBJECTIVES
 from search.experiment.trial import LostNetwork
-from search.report.answer import answer, beside_answer, with_answer
+from search.report.answer_text import answer, beside_answer, with_answer
 from search.report.closing import print_closing
 from search.report.figures_training import curve_note, curve_records
 from search.report.page import render_report

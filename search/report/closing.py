@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from data.secrets import redacted
 from search.experiment.tracking_uri import mlflow_uri
 from search.journal.journal_file import FRESH
-from search.report.answer import answer, beside_answer, with_answer
+from search.report.answer_text import answer, beside_answer, with_answer
 from search.report.contact_sheet import WINNER_SHEET
 from search.report.dashboard import read_dashboard
 from search.report.sentences import way_on_text

@@ -1,7 +1,7 @@
 """A search as people are shown it: one frozen value made of its state, which the page, the
 terminal, MLflow, `summary.json` and `trials.csv` read. What is concluded, counted or measured is
 worked out once, when it is first asked for: of trials in `record_view`, of claims in `claim_view`,
-and here what is recommended. The answer's words are `answer`'s, sentences `sentences`', tables
+and here what is recommended. The answer's words are `answer_text`'s, sentences `sentences`', tables
 `tables`'.
 """
 

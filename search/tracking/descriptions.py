@@ -12,8 +12,8 @@ from search.experiment.kinds import KINDS
 from search.experiment.objectives import SHOWN_ANYWAY
 from search.experiment.trial import TrialRecord
 from search.export.exporters import Policy, targets_of, write
-from search.report.answer import answer, beside_answer
-from search.report.sections import cost_text, data_lines, floor_sentence, test_lines
+from search.report.answer_text import answer, beside_answer
+from search.report.section_texts import cost_text, data_lines, floor_sentence, test_lines
 from search.report.table_model import Table, as_markdown, escaped_markdown
 from search.report.tables import (
     best_trials_table,
