@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from run_search import app
 from search.commands.predict import NamedImage, Prediction, predict
-from search.driver.session import SearchResult
+from search.journal.state import SearchResult
 from search.report.section_texts import data_lines
 from search.report.view import SearchView
 
