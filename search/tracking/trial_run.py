@@ -196,7 +196,7 @@ def _trial_values(view: SearchView, record: TrialRecord, result: TrialResult) ->
         "score": result.score,
         "seconds": trained_seconds(record),
     }
-    if view.objective != SHOWN_ANYWAY:
+    if view.figure_name is not None:
         values[f"final_{SHOWN_ANYWAY}"] = result.metrics.get(SHOWN_ANYWAY)
     return {name: round(value, DECIMALS) for name, value in values.items() if value is not None}
 
