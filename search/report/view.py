@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from data.augmentations import is_option
-from search.evidence.answer import Estimate, WholeClaim, candidates, disagree
+from search.evidence.answer import NORMAL_95, Estimate, WholeClaim, candidates, disagree
 from search.evidence.findings import Score
 from search.experiment.beside import with_beside
 from search.experiment.controls import NONE
@@ -222,7 +222,7 @@ class SearchView(ClaimView):
         effect = self.test.effect if self.test else None
         if effect is None:
             return None
-        error = (effect.ci_high - effect.ci_low) / 2 / 1.959964
+        error = (effect.ci_high - effect.ci_low) / 2 / NORMAL_95
         ends = (effect.ci_low, effect.ci_high)
         return Estimate(effect=effect.delta, error=error, ci=ends, detectable=0.0)
 
