@@ -1,15 +1,18 @@
-# Everything a person or CI does here, by name. `make quickstart` installs the tool and shows it at work.
+# Everything a person or CI does here, by name. `make quickstart` installs the tool and shows it at
+# work.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: quickstart docs handout picture test check lint style types pure format lock torture simulations bench clean
+.PHONY: quickstart docs handout picture test check lint style types pure format lock torture \
+  simulations bench clean
 
 $(INSTALLED): requirements.lock
 	@echo "Installing the pinned packages into $(VENV): some minutes, 3.7 GB."
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+	  -r requirements.lock
 	touch $@
 
 quickstart: $(INSTALLED)
@@ -64,7 +67,8 @@ bench: $(INSTALLED)
 # Pins every package with its hashes for all systems and Python 3.11 and newer; needs uv.
 lock:
 	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
-	  --no-header --no-annotate --no-emit-index-url --no-emit-find-links --output-file requirements.lock
+	  --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
+	  --output-file requirements.lock
 
 clean:
 	rm -rf build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

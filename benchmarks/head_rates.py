@@ -63,7 +63,7 @@ def _stacked(features: np.ndarray, labels: np.ndarray, num_lanes: int) -> float:
 
     tasks = tuple(HeadTask(*_parts(fold), seed) for seed in range(SEEDS) for fold in range(FOLDS))
     training = TrainingSettings(max_epochs=EPOCHS)
-    plan = HeadPlan(tasks, labels, CLASSES, ModelSettings(head_units=UNITS), training)
+    plan = HeadPlan(tasks, labels, CLASSES, ModelSettings(head_units=UNITS), training, "accuracy")
     times = [time.perf_counter()]
 
     def clock(*_: Any) -> None:

@@ -39,13 +39,16 @@ def module_name(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def import_graph(trees: Mapping[str, ast.Module]) -> dict[str, set[str]]:
-    """Module -> the modules of this project that it imports."""
-    return {name: set(_imported(tree, trees)) - {name} for name, tree in trees.items()}
+def import_graph(trees: Mapping[str, ast.Module], types_too: bool = False) -> dict[str, set[str]]:
+    """Module -> the modules of this project that it imports. types_too: for types alone as well."""
+    return {
+        name: set(_imported(ast.walk(tree) if types_too else nodes_that_run(tree), trees)) - {name}
+        for name, tree in trees.items()
+    }
 
 
-def _imported(tree: ast.Module, known: Mapping[str, ast.Module]) -> Iterator[str]:
-    for node in nodes_that_run(tree):
+def _imported(nodes: Iterator[ast.AST], known: Mapping[str, ast.Module]) -> Iterator[str]:
+    for node in nodes:
         if isinstance(node, ast.ImportFrom) and node.module:
             for alias in node.names:
                 whole = f"{node.module}.{alias.name}"

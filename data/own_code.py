@@ -7,6 +7,7 @@ is refused. Code travels to worker processes as text, so that all run what was r
 
 import codecs
 import hashlib
+import os
 import re
 import sys
 import threading
@@ -25,13 +26,12 @@ from dataclasses import dataclass, field
 from multiprocessing import parent_process
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
 from pydantic import BaseModel, ConfigDict
 
 from data.errors import UserError
 from data.messages import words_of
-from data.own_exits import exits_raise
 from data.quiet_import import import_quietly
 
 USES_TENSORFLOW = re.compile(r"^\s*(?:import|from) (?:keras|tensorflow)\b", re.MULTILINE)
@@ -129,7 +129,7 @@ def given(code: Code, live: ModuleType | None = None) -> Iterator[None]:
                 )
         if code and not _given:
             _aside.enter_context(redirect_stdout(sys.stderr))
-            _aside.enter_context(exits_raise(_is_path_given))
+            _aside.enter_context(_exits_raise())
         painting = threading.Lock()
         for file in code:
             made = _Loaded(file, painting, live is not None, module=live)
@@ -145,6 +145,25 @@ def given(code: Code, live: ModuleType | None = None) -> Iterator[None]:
                     del _given[file.name]
             if not _given:
                 _aside.close()
+
+
+@contextmanager
+def _exits_raise() -> Iterator[None]:
+    """`os._exit`, called by own code in any thread, is an exception there. It would end the program
+    without a word, and with a status that says that all went well."""
+    end, process = os._exit, os.getpid()
+
+    def end_or_raise(status: int) -> NoReturn:
+        is_ours = os.getpid() == process  # and no child that it forked
+        if is_ours and _is_path_given(sys._getframe(1).f_code.co_filename):
+            raise SystemExit(f"os._exit({status})")
+        end(status)
+
+    os._exit = end_or_raise
+    try:
+        yield
+    finally:
+        os._exit = end
 
 
 def _is_path_given(path: str) -> bool:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from faulty_searches import Faults
     from servers import MlflowServer
 
-    from search.driver.session import SearchResult
+    from search.journal.state import SearchResult
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

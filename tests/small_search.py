@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from search.driver.experiment_file import parse_config
-from search.driver.session import SearchResult, SessionOptions, run_search
+from search.driver.session import SessionOptions, run_search
 from search.experiment.config import ExperimentConfig
 from search.experiment.trial import TrialRecord
+from search.journal.state import SearchResult
 
 EXPERIMENT: dict[str, Any] = {
     "name": "small",

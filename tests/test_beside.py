@@ -14,12 +14,12 @@ from stand_ins import training
 from test_resuming import assert_sound
 
 from search.driver.event_checks import check_events
-from search.driver.session import SearchResult
 from search.evidence.answer import Answer, Claims
 from search.experiment.config import ExperimentConfig
 from search.experiment.settings import Settings
 from search.journal.journal_file import JournalError
-from search.report.answer import answer, beside_answer
+from search.journal.state import SearchResult
+from search.report.answer_text import answer, beside_answer
 from search.report.sentences import facts
 from search.report.summary import summarize, winner_of
 from search.report.view import SearchView

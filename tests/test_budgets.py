@@ -12,7 +12,7 @@ from search.journal.state import SearchState
 from search.report.figures import FIGURES
 from search.report.figures_trials import floor_rows
 from search.report.page import render_report
-from search.report.sections import hollow_text, rungs_sentence, stopping_lines
+from search.report.section_texts import hollow_text, rungs_sentence, stopping_lines
 from search.report.sentences import fresh_text, notices
 from search.report.summary import summarize
 from search.report.trial_facts import heads_cut

@@ -38,7 +38,7 @@ def test_a_stacked_head_learns_what_keras_fits_with_class_weight(kind: Any) -> N
     task = HeadTask(np.arange(IMAGES), np.arange(10), 7)
     model = ModelSettings(head_units=5, dropout=0.0, learning_rate=0.01)
     training = TrainingSettings(batch_size=BATCH, max_epochs=2, patience=2, class_weight=kind)
-    plan = HeadPlan((task, replace(task, seed=8)), LABELS, CLASSES, model, training, epochs=2)
+    plan = HeadPlan((task, replace(task, seed=8)), LABELS, CLASSES, model, training, "accuracy", 2)
     ours = train_heads(lambda epoch: features, features, plan)
 
     theirs = plain_head(shape, initial_weights(shape, task.seed))

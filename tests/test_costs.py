@@ -7,7 +7,7 @@ from states import make_state
 
 from search.journal.state import SearchState
 from search.report.figures_training import time_parts
-from search.report.sections import cost_text
+from search.report.section_texts import cost_text
 from search.report.summary import summarize
 from search.report.trial_tables import trial_table, trials_csv
 from search.report.view import SearchView

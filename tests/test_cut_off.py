@@ -12,7 +12,7 @@ from faulty_searches import Faults, config_of
 from small_search import Heard, after, sit
 from stand_ins import make_spec, run
 
-from data.own_exits import exits_raise
+from data.own_code import CodeFile, given
 from search.commands.command_line import BAD_INPUT, errors_as_status
 from search.commands.single_run import remake_outputs
 from search.execution.engine import EngineOptions, own_code_in
@@ -89,10 +89,13 @@ def test_a_lost_worker_names_the_own_code_that_it_ran() -> None:
 
 def test_os_exit_of_own_code_alone_is_an_exception() -> None:
     before = os._exit
-    with exits_raise(lambda path: path == __file__), pytest.raises(SystemExit, match=r"os\._exit"):
+    ours, another = (
+        CodeFile(name="mine.py", path=path, source="") for path in (__file__, "mine.py")
+    )
+    with given((ours,)), pytest.raises(SystemExit, match=r"os\._exit"):
         os._exit(7)
     assert os._exit is before
-    with exits_raise(lambda path: False):
+    with given((another,)):
         child = os.fork()
         if not child:
             os._exit(7)

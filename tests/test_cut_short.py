@@ -8,7 +8,7 @@ from states import make_state
 
 from search.driver.experiment_file import parse_config
 from search.driver.plan_checks import cut_at_first, plan_lines
-from search.report.sections import stopping_lines
+from search.report.section_texts import stopping_lines
 from search.report.trial_facts import heads_cut
 from search.report.view import SearchView
 

@@ -36,7 +36,8 @@ class Experiment:
 
 
 def send(experiment: Experiment, view: SearchView, key: str = "a") -> str:
-    send_experiment_page(experiment, view, Place("3", "run", key, "runs/x"))  # type: ignore[arg-type]
+    place = Place("3", "run", key, "runs/x")
+    send_experiment_page(experiment, view, place)  # type: ignore[arg-type]
     return experiment.tags[NOTE]
 
 

@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 
 from run_search import app
 from search.commands.predict import NamedImage, Prediction, predict
-from search.driver.session import SearchResult
-from search.report.sections import data_lines
+from search.journal.state import SearchResult
+from search.report.section_texts import data_lines
 from search.report.view import SearchView
 
 EVALUATION = {"folds": 2, "seeds": 1, "confirm": None}

@@ -20,10 +20,11 @@ from data.files import StorageError
 from run_search import app
 from search.commands.command_line import BAD_INPUT, DONE
 from search.driver.experiment_file import parse_config
-from search.driver.session import SearchResult, SessionOptions, run_search
+from search.driver.session import SessionOptions, run_search
 from search.execution.engine import EngineOptions
 from search.execution.local_engine import LocalEngine
 from search.experiment.config import ExperimentConfig
+from search.journal.state import SearchResult
 
 pytestmark = [
     # MLflow's own call of SQLAlchemy, which is right until SQLAlchemy takes it away.

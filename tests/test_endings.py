@@ -19,11 +19,10 @@ from rich.console import Console
 from small_search import Heard, sit, table_of, undisturbed
 
 from data.files import StorageError
-from search.driver.session import SearchResult
 from search.execution.engine import EngineOptions
 from search.execution.engines import ENGINES, EngineRecord, InlineEngine
 from search.journal.lock import LockedError
-from search.journal.state import EventLog
+from search.journal.state import EventLog, SearchResult
 from search.report.closing import print_closing
 from search.report.summary import summarize
 from search.report.view import SearchView

@@ -259,7 +259,7 @@ def test_a_strength_that_is_judged_is_of_the_range_and_was_trained_where_any_was
     helped = 0
     for seed in range(8):
         measured, axes, points = _space({"c": -0.03, "flip": 0.01}, 0.003, seed)
-        own = [float(dict(point.values).get("a", 0.0)) for point in points]  # type: ignore[arg-type]
+        own = [float(dict(each.values).get("a", 0.0)) for each in points]  # type: ignore[arg-type]
         alone = Combination.of({"a": 0.5})
         scores = [s + _step(place) for s, place in zip(measured.scores, own, strict=True)]
         measured = measured_scores([*scores, _step(0.5)], 0.003)

@@ -85,7 +85,7 @@ def test_groups_that_are_answered_as_images_alone_count_as_many() -> None:
 
 def test_a_plan_on_groups_sees_less_and_says_as_how_many_images_they_count() -> None:
     plain, grouped = (
-        advise(Plan(2000, 5, 3, independent_share=share), KnownBaseline(0.85))
+        advise(Plan(2000, 5, 3, independent_share=share), KnownBaseline(0.85), "accuracy")
         for share in (1.0, 0.1)
     )
     assert plain.detectable_effect is not None

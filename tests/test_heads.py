@@ -39,9 +39,8 @@ def _plan(tasks: tuple[HeadTask, ...], labels: np.ndarray, **settings: object) -
     training = TrainingSettings(max_epochs=12, patience=4, batch_size=16).model_copy(
         update=settings
     )
-    return HeadPlan(
-        tasks, labels, CLASSES, ModelSettings(head_units=8, learning_rate=0.01), training
-    )
+    model = ModelSettings(head_units=8, learning_rate=0.01)
+    return HeadPlan(tasks, labels, CLASSES, model, training, "accuracy")
 
 
 def _train(tasks: tuple[HeadTask, ...], signal: float = 0.5, **settings: object) -> TrainedHeads:
@@ -59,7 +58,7 @@ def _odd_plan() -> tuple[np.ndarray, HeadPlan]:
         max_epochs=30, patience=3, batch_size=7, label_smoothing=0.1, weight_decay=0.001
     )
     model = ModelSettings(head_units=5, learning_rate=0.01)
-    return features[:, :13], HeadPlan(tasks, labels, CLASSES - 1, model, training)
+    return features[:, :13], HeadPlan(tasks, labels, CLASSES - 1, model, training, "accuracy")
 
 
 def _bits(trained: TrainedHeads) -> list[bytes]:
@@ -146,9 +145,8 @@ def test_a_trial_cut_by_max_epochs_says_so() -> None:
 
 def test_a_diverging_learning_rate_fails_with_its_reason() -> None:
     features, labels = _features()
-    plan = HeadPlan(
-        _tasks(), labels, CLASSES, ModelSettings(head_units=8), TrainingSettings(max_epochs=3)
-    )
+    model, training = ModelSettings(head_units=8), TrainingSettings(max_epochs=3)
+    plan = HeadPlan(_tasks(), labels, CLASSES, model, training, "accuracy")
     with pytest.raises(TrialFailure, match="training loss of head 0 became"):
         train_heads(lambda epoch: features * np.float32(1e30), features, plan)
 
@@ -156,7 +154,7 @@ def test_a_diverging_learning_rate_fails_with_its_reason() -> None:
 def test_a_head_of_no_units_is_linear() -> None:
     features, labels = _features(2.0)
     model = ModelSettings(head_units=0, learning_rate=0.01)
-    plan = HeadPlan(_tasks(), labels, CLASSES, model, TrainingSettings(max_epochs=20))
+    plan = HeadPlan(_tasks(), labels, CLASSES, model, TrainingSettings(max_epochs=20), "accuracy")
     trained = train_heads(lambda epoch: features, features, plan)
     assert len(trained.weights[0]) == 2
     assert trained.curve.val_accuracy[-1] > 0.9
@@ -165,7 +163,7 @@ def test_a_head_of_no_units_is_linear() -> None:
 def test_fixed_epochs_train_for_just_that_long_and_score_the_last() -> None:
     features, labels = _features()
     plan = HeadPlan(
-        _tasks(), labels, CLASSES, ModelSettings(head_units=8), TrainingSettings(), epochs=5
+        _tasks(), labels, CLASSES, ModelSettings(head_units=8), TrainingSettings(), "accuracy", 5
     )
     trained = train_heads(lambda epoch: features, features, plan)
     assert trained.best_epochs == (5, 5, 5)

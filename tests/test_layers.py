@@ -10,6 +10,7 @@ import pytest
 
 from benchmarks.imports import (
     ROOT,
+    Graph,
     circles,
     drawn_picture,
     import_graph,
@@ -51,17 +52,26 @@ def _importing(library: str) -> set[str]:
     return {name for name, tree in TREES.items() if library in _libraries(ast.walk(tree))}
 
 
-@pytest.mark.parametrize("package", layers())
-def test_packages_import_downwards(package: str) -> None:
+def _upwards(graph: Graph, package: str) -> set[str]:
     higher = layers()[: layers().index(package)]
-    upwards = {
+    return {
         f"{name} -> {other}"
-        for name in GRAPH
+        for name in graph
         if package_of(name) == package
-        for other in GRAPH[name]
+        for other in graph[name]
         if package_of(other) in higher
     }
-    assert not upwards
+
+
+@pytest.mark.parametrize("package", layers())
+def test_packages_import_downwards(package: str) -> None:
+    assert not _upwards(GRAPH, package)
+
+
+def test_types_are_taken_from_above_by_guests_alone() -> None:
+    """Which the search hands its own values."""
+    graph = import_graph(TREES, types_too=True)
+    assert {package for package in layers() if _upwards(graph, package)} == {"search.guests"}
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:

@@ -18,7 +18,6 @@ from test_resuming import assert_sound
 
 from search.driver.event_checks import check_events
 from search.driver.looking import looks_declared, spare_settled
-from search.driver.session import SearchResult
 from search.driver.specs import RECOMMENDED
 from search.driver.workload import trained_later
 from search.evidence.answer import Claims, alone_label, answer_of, candidates
@@ -27,7 +26,8 @@ from search.evidence.looks import Settled, settle, with_settled
 from search.experiment.config import ExperimentConfig
 from search.experiment.settings import ModelSettings, Settings, TrainingSettings
 from search.journal.journal_file import JournalError
-from search.report.answer import beside_answer
+from search.journal.state import SearchResult
+from search.report.answer_text import beside_answer
 from search.report.summary import summarize
 from search.report.tables import verdict_table
 from search.report.view import SearchView

@@ -18,7 +18,7 @@ from search.evidence.answer import (
     WholeClaim,
 )
 from search.journal.state import SearchState
-from search.report.answer import answer, beside_answer
+from search.report.answer_text import answer, beside_answer
 from search.report.figures_effects import forest_text
 from search.report.summary import summarize, winner_of
 from search.report.tables import verdict_table, whole_table

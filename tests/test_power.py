@@ -79,7 +79,7 @@ def test_one_seed_measures_no_spread() -> None:
 
 
 def test_what_one_point_needs_detects_one_point_with_the_fewest_heads() -> None:
-    advice = advise(Plan(3409, 5, 1, 20), KnownBaseline(0.84))
+    advice = advise(Plan(3409, 5, 1, 20), KnownBaseline(0.84), "accuracy")
     assert advice.needed is not None
     fewer = replace(advice.needed, seeds=advice.needed.seeds - 1)
     assert detectable_effect(advice.needed, assumed_spread(0.84)) <= 0.01
@@ -88,7 +88,7 @@ def test_what_one_point_needs_detects_one_point_with_the_fewest_heads() -> None:
 
 
 def test_a_single_fold_scores_the_validation_images_only() -> None:
-    advice = advise(Plan(3409, 1, 3), KnownBaseline(0.84), num_validation=341)
+    advice = advise(Plan(3409, 1, 3), KnownBaseline(0.84), "accuracy", num_validation=341)
     assert advice.plan.num_images == 341
     assert advice.detectable_effect == detectable_effect(Plan(341, 1, 3), assumed_spread(0.84))
     assert advice.needed is not None
@@ -96,32 +96,34 @@ def test_a_single_fold_scores_the_validation_images_only() -> None:
 
 
 def test_advice_reads_as_plain_sentences() -> None:
-    assert advise(Plan(10_000, 5, 3), KnownBaseline(0.8, IMAGES_ONLY)).text == (
+    assert advise(Plan(10_000, 5, 3), KnownBaseline(0.8, IMAGES_ONLY), "accuracy").text == (
         "5 folds x 3 seeds on 10,000 images find an effect of 0.28 points 4 times in 5. "
         "1 point takes no more than 5 folds x 2 seeds."
     )
-    assert advise(Plan(200, 5, 3, 20), KnownBaseline(0.84)).text.endswith(
+    assert advise(Plan(200, 5, 3, 20), KnownBaseline(0.84), "accuracy").text.endswith(
         "1 point would take about 12,800 images."
     )
 
 
 def test_the_basis_is_named() -> None:
-    assert advise(Plan(1000, 5, 3), KnownBaseline(0.84)).basis == "assumed"
-    assert advise(Plan(1000, 5, 3), KnownBaseline(0.84, IMAGES_ONLY)).basis == "measured"
+    assert advise(Plan(1000, 5, 3), KnownBaseline(0.84), "accuracy").basis == "assumed"
+    assert (
+        advise(Plan(1000, 5, 3), KnownBaseline(0.84, IMAGES_ONLY), "accuracy").basis == "measured"
+    )
 
 
 def test_impossible_plans_are_refused() -> None:
     with pytest.raises(ValueError, match="0 folds"):
         detectable_effect(Plan(100, 0, 3), assumed_spread(0.8))
     with pytest.raises(ValueError, match="between 0 and 1"):
-        advise(Plan(100, 5, 3), KnownBaseline(84))
+        advise(Plan(100, 5, 3), KnownBaseline(84), "accuracy")
 
 
 def test_a_plan_too_small_for_any_gain_says_that_it_can_show_nothing() -> None:
     # 40 images, one fold and two seeds: one degree of freedom, and 2.8 of a share, which is 280
     # points
     assert detectable_effect(Plan(40, 1, 2, 43), assumed_spread(0.85)) > 2
-    advice = advise(Plan(40, 1, 2, 43), KnownBaseline(0.85))
+    advice = advise(Plan(40, 1, 2, 43), KnownBaseline(0.85), "accuracy")
     assert advice.detectable_effect is None
     assert advice.room == pytest.approx(0.15)
     assert "can show nothing" in advice.text
@@ -138,15 +140,15 @@ def test_a_plan_too_small_for_any_gain_says_that_it_can_show_nothing() -> None:
 def test_no_plan_claims_more_than_can_be_gained(
     num_images: int, accuracy: float, folds: int, seeds: int
 ) -> None:
-    advice = advise(Plan(num_images, folds, seeds, 20), KnownBaseline(accuracy))
+    advice = advise(Plan(num_images, folds, seeds, 20), KnownBaseline(accuracy), "accuracy")
     assert advice.detectable_effect is None or 0 <= advice.detectable_effect < 1 - accuracy
 
 
 def test_what_was_measured_bounds_the_gain() -> None:
     assert advise(
-        Plan(200, 5, 3), KnownBaseline(0.85, IMAGES_ONLY)
+        Plan(200, 5, 3), KnownBaseline(0.85, IMAGES_ONLY), "accuracy"
     ).detectable_effect == pytest.approx(0.0198, rel=1e-2)
-    advice = advise(Plan(200, 5, 3), KnownBaseline(0.99, IMAGES_ONLY, room=0.01))
+    advice = advise(Plan(200, 5, 3), KnownBaseline(0.99, IMAGES_ONLY, room=0.01), "accuracy")
     assert advice.detectable_effect is None
     assert (
         "no augmentation can gain more than 1 point (as the baseline was measured)" in advice.text
@@ -168,7 +170,7 @@ def test_balanced_accuracy_of_unlike_classes_varies_more() -> None:
     weight = float(np.sqrt((weights**2).mean()))
     assert weight == pytest.approx(sqrt(0.9 / (4 * 0.81) + 0.1 / (4 * 0.01)))
     plain, balanced = (
-        advise(Plan(4000, 5, 3), KnownBaseline(0.85, weight=each)).detectable_effect
+        advise(Plan(4000, 5, 3), KnownBaseline(0.85, weight=each), "accuracy").detectable_effect
         for each in (1.0, weight)
     )
     assert plain is not None

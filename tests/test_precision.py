@@ -25,7 +25,7 @@ from search.driver.workload import workload
 from search.experiment.config import ExperimentConfig
 from search.experiment.kinds import Kind
 from search.experiment.precisions import PRECISIONS, Part, Precision
-from search.experiment.trial import Resources
+from search.experiment.trial import Resources, TrialRecord
 from search.features import devices, precision_choice, quantised
 from search.features.calibration import Calibration, calibration_of
 from search.features.extractor import Extractor
@@ -435,8 +435,11 @@ def test_a_search_without_int8_says_so_once_and_is_one_in_float32(
     config = small_config(tmp_path / "cache", execution={"precision": "int8"})
     prepared = prepare(config, resources_of(config, tmp_path / "run"))
     assert prepared.precision == "float32"
-    heard = Heard()
-    heard.trial_told = lambda record: (_ for _ in ()).throw(KeyboardInterrupt)  # type: ignore[method-assign]
+
+    def interrupt(record: TrialRecord) -> None:
+        raise KeyboardInterrupt
+
+    heard = Heard(interrupt)
     with pytest.raises(KeyboardInterrupt):
         sit(config, tmp_path / "run", heard)
     assert [text for text in heard.messages if "int8" in text] == [

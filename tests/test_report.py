@@ -31,7 +31,7 @@ from search.report import trial_tables
 from search.report.contact_sheet import WINNER_SHEET
 from search.report.glossary import GLOSSARY
 from search.report.page import PAGE_TABLES, render_report, write_report
-from search.report.sections import controls_text
+from search.report.section_texts import controls_text
 from search.report.sentences import facts
 from search.report.trial_tables import trial_table, trials_csv
 from search.report.view import SearchView

@@ -6,7 +6,7 @@ from search.evidence.answer import AugmentationClaims, Claims, CurvePoint, Estim
 from search.evidence.rested import MOST_MODELLED, rested_on
 from search.experiment.trial import TrialRecord
 from search.journal.state import SearchState
-from search.report.answer import with_answer
+from search.report.answer_text import with_answer
 from search.report.tables import verdict_table
 from search.report.view import SearchView
 

@@ -14,10 +14,9 @@ from small_search import EXPERIMENT, Heard, sit, table_of, undisturbed
 from data.errors import UserError
 from search.driver.retries import MOST_TRIES
 from search.driver.run_reading import open_run
-from search.driver.session import SearchResult
 from search.experiment.config import ExperimentConfig
 from search.journal.run_dir import read_predictions
-from search.journal.state import SearchState
+from search.journal.state import SearchResult, SearchState
 from search.report.wording import label_text
 from search.verification.comparison import Comparison
 from search.verification.consistency import unsound

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from states import make_state
 
-from search.evidence.scores import confusion_matrix, wilson_interval
+from search.evidence.scores import accuracy_of, confusion_matrix, wilson_interval
 from search.experiment.answers import Predictions
+from search.experiment.trial import TrialResult
 from search.report.figures import FIGURES
 from search.report.view import SearchView
 
@@ -30,6 +31,18 @@ def test_an_interval_of_an_accuracy_stays_between_nothing_and_all(
     low, high = wilson_interval(accuracy, num_images)
     assert 0 <= low <= accuracy <= high <= 1
     assert f"{100 * low:.1f}" != "-0.0"
+
+
+def test_an_accuracy_is_as_sure_as_its_images_that_have_nothing_in_common() -> None:
+    result = TrialResult(
+        status="completed", metrics={"accuracy": 0.8}, optimistic_metrics={"accuracy": 0.9}
+    )
+    grouped = result.model_copy(update={"num_independent": 20.0})
+    assert accuracy_of(result, 100) == (0.8, wilson_interval(0.8, 100))
+    assert accuracy_of(grouped, 100) == (0.8, wilson_interval(0.8, 20))
+    assert accuracy_of(result, 100, optimistic=True) == (0.9, wilson_interval(0.9, 100))
+    assert accuracy_of(TrialResult(status="failed", error="no memory"), 100) is None
+    assert accuracy_of(None, 100) is None
 
 
 def test_the_confusion_is_described_by_what_it_counts() -> None:

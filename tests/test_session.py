@@ -12,9 +12,10 @@ from small_search import after, sit, small_config, table_of
 
 from data.augmentations import is_option
 from data.errors import UserError
-from search.driver.session import SearchResult, run_search
+from search.driver.session import run_search
 from search.guests.leak import LeakDemo
 from search.journal.journal_file import JournalError
+from search.journal.state import SearchResult
 from search.verification.verify import verify
 
 

@@ -12,7 +12,7 @@ from search.evidence.answer import Answer, Shortfall, Size
 from search.evidence.intervals import Contrasts, simultaneous
 from search.evidence.measurements import Luck, Measurements
 from search.evidence.shortfall import MOST_SEEDS, Blur, blur_of, what_would_show
-from search.report.answer import answer
+from search.report.answer_text import answer
 from search.report.summary import summarize
 from search.report.view import SearchView
 from search.tracking.descriptions import describe

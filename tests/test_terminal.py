@@ -9,8 +9,8 @@ from rich.console import Console
 from stand_ins import Clock
 from states import SCRIPT, make_state, without_recommendation
 
-from search.driver.session import SearchResult
 from search.experiment.trial import TrialRecord
+from search.journal.state import SearchResult
 from search.report.closing import print_closing, print_table
 from search.report.dashboard import DashboardPlace, keep_dashboard
 from search.report.table_model import Column, Table

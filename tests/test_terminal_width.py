@@ -10,9 +10,8 @@ from rich.console import Console
 from stand_ins import Clock
 from states import make_state, without_recommendation
 
-from search.driver.session import SearchResult
 from search.experiment.trial import TrialRecord
-from search.journal.state import SearchState
+from search.journal.state import SearchResult, SearchState
 from search.report.closing import print_closing
 from search.report.dashboard import DashboardPlace, keep_dashboard
 from search.report.terminal import NARROW_BAR, Progress

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 from mlflow_reader import artifacts_of, child_in, contents, mlflow_client, parent_in, runs_in
-from states import make_state
+from states import make_record, make_state
 
 from search.journal.state import SearchState
 from search.report.view import SearchView
+from search.report.wording import name_text
 from search.tracking.mlflow_store import Store
 from search.tracking.mlflow_values import PARENT_TAG
 from search.tracking.tracker import Tracker
@@ -52,6 +53,34 @@ def test_a_trial_holds_its_settings_times_and_curves(mlflow_uri, run_dir):
     assert [(m.step, m.value) for m in history] == list(
         enumerate(record.result.curve.val_accuracy, start=1)
     )
+
+
+def test_trials_that_round_alike_are_called_at_the_end_as_on_the_page(mlflow_uri, run_dir):
+    """The one was sent before the other came."""
+    setting = {
+        number: make_record(number, "trial", f"setting {number}", {"shear_range": value}, 0.0)
+        for number, value in ((5, 1.21), (7, 1.24))
+    }
+    state = make_state()
+    records = tuple(setting.get(record.trial, record) for record in state.records)
+    under_way = make_state("search").model_copy(update={"records": records[:6]})
+    finished = SearchView(state.model_copy(update={"records": records}))
+    tracker = Tracker(mlflow_uri, "digits", run_dir)
+    tracker.project(under_way)
+    first = child_in(mlflow_uri, 5)
+    assert first.info.run_name == name_text(setting[5]) != finished.name_text(setting[5])
+    tracker.project(finished.state)
+    for number, record in setting.items():
+        run = child_in(mlflow_uri, number)
+        assert run.info.run_name == finished.name_text(record)
+        assert run.data.tags["augsearch.label"] == finished.label_text(record)
+        assert finished.what_text(record) in run.data.tags["mlflow.note.content"]
+    renamed = child_in(mlflow_uri, 5).info
+    assert (renamed.run_id, renamed.status) == (first.info.run_id, "FINISHED")
+    assert renamed.end_time == first.info.end_time
+    before = contents(mlflow_uri)
+    Tracker(mlflow_uri, "digits", run_dir).project(finished.state)
+    assert contents(mlflow_uri) == before
 
 
 def test_a_curve_longer_than_a_batch_arrives_whole(mlflow_uri, run_dir):

@@ -13,7 +13,7 @@ from states import (
 )
 
 from search.evidence.answer import AugmentationClaims, Claims
-from search.report.answer import answer, with_answer
+from search.report.answer_text import answer, with_answer
 from search.report.view import SearchView
 
 

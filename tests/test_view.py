@@ -10,7 +10,7 @@ from rich.console import Console
 from stand_ins import Clock
 from states import make_claims, make_state, with_claims, with_evaluation
 
-from search.driver.session import SearchResult
+from search.journal.state import SearchResult
 from search.report.closing import print_closing
 from search.report.page import render_report
 from search.report.summary import summarize

@@ -19,12 +19,12 @@ from states import (
 )
 
 from data.messages import first_of, listed
-from search.driver.session import SearchResult
 from search.driver.sitting import cut_off
 from search.evidence.answer import AugmentationClaims, Claims, CurvePoint, StrengthRange
 from search.experiment.objectives import OBJECTIVES
 from search.experiment.trial import LostNetwork
-from search.report.answer import answer, beside_answer, with_answer
+from search.journal.state import SearchResult
+from search.report.answer_text import answer, beside_answer, with_answer
 from search.report.closing import print_closing
 from search.report.figures_training import curve_note, curve_records
 from search.report.page import render_report

@@ -24,6 +24,7 @@ from search.experiment.seeds import derive_seed
 from search.experiment.settings import OF_AUGMENTATION, Frozen
 from search.experiment.trial import Effect, TrialRecord
 from search.features.process_cache import dataset_of
+from search.report.view import SearchView
 from search.report.wording import label_text, value_text
 from search.verification.consistency import JournaledAnswers
 from search.verification.reopening import scratch_resources
@@ -71,7 +72,7 @@ def compare(first: Path, second: Path) -> RunComparison:
         *_out_of_fold(runs, names, answers, truth),
         _pair("no augmentation, test", tested, truth),
     ]
-    chosen = _answers(names, [final_record(run.state) for run in runs], answers)
+    chosen = _answers(names, [final_record(SearchView(run.state)) for run in runs], answers)
     if any(record.label != NONE for record, _ in chosen):
         pairs.append(_pair("what each recommends, test", chosen, truth))
     return RunComparison(names=names, differ=_differ(chosen), pairs=tuple(pairs))

@@ -222,6 +222,7 @@ def seconds_a_head(prepared: Prepared, resources: Resources) -> float:
         num_classes=len(prepared.dataset.class_names),
         model=settings.model,
         training=training,
+        objective=evaluation.objective,
     )
     times: list[float] = []
 

@@ -18,10 +18,10 @@ from search.evidence.evaluation import effects_by_class
 from search.evidence.findings import Evidence, RungCorrelation, Score, TestResult
 from search.evidence.floor import NullFloor, null_floor
 from search.evidence.looks import with_settled
-from search.evidence.scores import confusion_matrix, rank_agreement, wilson_interval
+from search.evidence.scores import accuracy_of, confusion_matrix, rank_agreement
 from search.experiment.beside import beside_of
 from search.experiment.controls import NONE
-from search.experiment.objectives import OBJECTIVES, SHOWN_ANYWAY
+from search.experiment.objectives import OBJECTIVES
 from search.experiment.seeds import derive_seed
 from search.experiment.settings import setting_key
 from search.experiment.trial import Effect, TrialRecord, fullest
@@ -147,11 +147,10 @@ def after_test(context: Context, known: Knowledge) -> TestResult:
 
 def _score(context: Context, label: str, number: int) -> Score:
     result = context.ledger.record(number).result
-    metrics = result.metrics if result else {}
-    count = len(context.ledger.predictions(number).images)
-    independent = (result and result.num_independent) or count
-    interval = wilson_interval(metrics[SHOWN_ANYWAY], independent)
-    return Score(label=label, metrics=metrics, accuracy_ci=interval)
+    assert result is not None, "it completed"
+    found = accuracy_of(result, len(context.ledger.predictions(number).images))
+    assert found is not None, "a completed trial has an accuracy"
+    return Score(label=label, metrics=result.metrics, accuracy_ci=found[1])
 
 
 def _by_class(context: Context, number: int, baseline: int) -> dict[str, Effect]:

@@ -33,7 +33,7 @@ from search.driver.prepare import Prepared, require_runnable, resources_of
 from search.driver.publishing import Publisher, Showing
 from search.driver.retries import lost_answers
 from search.driver.search_phase import run_trials
-from search.driver.sitting import SearchPhase, SittingOutcome, ended, phase_of, run_phases
+from search.driver.sitting import SearchPhase, ended, phase_of, run_phases
 from search.driver.winner import build_winner, stored_winner
 from search.driver.workload import workload
 from search.execution.engine import Engine, EngineOptions
@@ -45,7 +45,7 @@ from search.guests.table import GUESTS
 from search.journal.clearing import empty_run_dir, need_own_or_new, sweep_made
 from search.journal.lock import RunLock
 from search.journal.run_dir import JOURNAL
-from search.journal.state import EventLog, SearchState
+from search.journal.state import EventLog, SearchResult
 from search.report.preview import TrialSheets, write_winner_sheet
 from search.report.time_left import ExpectedWork
 from search.training.trial_files import CheckpointSweeper, ViewSweeper
@@ -66,18 +66,6 @@ PHASES = (
     ),
     SearchPhase("test", run_test, "test", after_test, lambda p: p.is_tested),
 )
-
-
-@dataclass(frozen=True)
-class SearchResult:
-    """How a sitting ended. stopped: can be resumed. failed: no trial completed, or the search could
-    not go on (`reason`); it can be resumed too, once that is mended."""
-
-    state: SearchState
-    run_dir: Path
-    outcome: SittingOutcome
-    reason: str | None = None
-    tracking: str | None = None
 
 
 @dataclass(frozen=True)

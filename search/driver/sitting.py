@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from data.files import StorageError
 from data.messages import escaped, first_of
@@ -25,13 +25,11 @@ from search.guests.guest import Guest
 from search.journal.events import WayOn
 from search.journal.journal_file import JournalError
 from search.journal.lock import LockedError
-from search.journal.state import EventLog, SearchState
+from search.journal.state import EventLog, SearchState, SittingOutcome
 from search.report.wording import label_text
 
 if TYPE_CHECKING:
     from search.report.terminal import Progress
-
-SittingOutcome = Literal["finished", "already finished", "stopped", "failed"]
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,11 @@ from search.driver.code_files import usual_training
 from search.driver.experiment_file import ExperimentLike, build_named_in, load_config
 from search.driver.live_model import LiveModel
 from search.driver.python_words import refuse_tuner_arguments, told_in_python
-from search.driver.session import SearchResult, SessionOptions, run_search
+from search.driver.session import SessionOptions, run_search
 from search.experiment.config import ExperimentConfig
 from search.experiment.trial import TrialRecord, fullest
 from search.features.devices import import_tensorflow_quietly
+from search.journal.state import SearchResult
 from search.training.modes import OF_OWN_MODELS
 from search.training.own_model import hypermodel_of
 

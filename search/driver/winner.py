@@ -53,13 +53,12 @@ WHITES_FILE = "model/whites.json"  # what became 255, where images had more than
 EXAMPLE_FILE = "model/example.npy"  # two images as the model takes them, for whoever registers it
 
 
-def final_record(state: SearchState) -> TrialRecord | None:
+def final_record(view: SearchView) -> TrialRecord | None:
     """The final trial of what is recommended; None where there was no test phase."""
-    label = SearchView(state).used_label
     finals = {
-        record.label: record for record in state.of_kind("test") if record.status == "completed"
+        record.label: record for record in view.of_kind("test") if record.status == "completed"
     }
-    return finals.get(label)
+    return finals.get(view.used_label)
 
 
 def build_winner(
@@ -68,16 +67,16 @@ def build_winner(
     resources: Resources,
     run_dir: Path,
     say: Callable[[str], None] = lambda text: None,
-) -> Winner | None:
-    """Writes the model and its class names into the run directory; None where nothing was trained
-    to be one, or it needs its author's code. say: to people, why it is not there.
+) -> None:
+    """Writes the model and its class names into the run directory, where one was trained. say: to
+    people, why it is not there.
 
     Raises StorageError where the disk refuses.
     """
-    record = final_record(state)
+    record = final_record(SearchView(state))
     path = heads_file(record.spec, resources) if record else None
-    if record is None or path is None or not path.exists() or state.opened is None:
-        return None
+    if record is None or path is None or not path.exists():
+        return
     settings, size = record.spec.settings, record.spec.dataset.image_size
     make_folder(run_dir / "model", "the model's folder")
     num_classes = len(dataset.class_names)
@@ -92,7 +91,6 @@ def build_winner(
     example = io.BytesIO()
     np.save(example, np.asarray(dataset.images[:2]), allow_pickle=False)
     write_atomically(run_dir / EXAMPLE_FILE, example.getvalue(), "the model's example")
-    return stored_winner(state, run_dir)
 
 
 def _with_room(run_dir: Path, function: Callable[..., str], *arguments: Any) -> str:
@@ -168,8 +166,9 @@ def stored_winner(state: SearchState, run_dir: Path) -> Winner | None:
 
     Raises UserError where one of its files cannot be read, is a link or is no regular file.
     """
-    record = final_record(state)
-    if record is None or state.opened is None or not (run_dir / MODEL_FILE).exists():
+    view = SearchView(state)
+    record = final_record(view)
+    if record is None or view.opened is None or not (run_dir / MODEL_FILE).exists():
         return None
     for path in (run_dir / name for name in (MODEL_FILE, CLASSES_FILE, EXAMPLE_FILE)):
         if path.exists() and not is_regular_within(path, run_dir):
@@ -186,16 +185,15 @@ def stored_winner(state: SearchState, run_dir: Path) -> Winner | None:
         raise UserError(
             f"{run_dir / 'model'} is not whole ({error}); restore it, or run the search again"
         ) from error
-    gain = SearchView(state).used_gain
     return Winner(
         model_path=run_dir / MODEL_FILE,
         class_names=tuple(class_names),
         example=example,
-        registered_name=state.opened.name,
+        registered_name=view.opened.name,
         metadata={
             "recommended": record.label,
-            "verdict": gain.as_json if gain else None,
-            **({"beside": dict(beside)} if (beside := SearchView(state).beside) else {}),
+            "verdict": view.used_gain.as_json if view.used_gain else None,
+            **({"beside": dict(view.beside)} if view.beside else {}),
         },
     )
 
@@ -206,7 +204,7 @@ def rebuilt_winner(run_dir: Path, place: Path | None) -> "tuple[keras.Model, Cod
     from search.driver.prepare import resources_of
 
     run = open_run(run_dir)
-    code, record = model_code(run.config, place), final_record(run.state)
+    code, record = model_code(run.config, place), final_record(SearchView(run.state))
     heads = heads_file(record.spec, resources_of(run.config, run_dir)) if record else None
     if record is None or heads is None or not is_regular_within(heads, run_dir):
         raise UserError(f"{run_dir} holds no trained winner; run the search again, or restore it")
@@ -224,7 +222,7 @@ def rebuilt_winner(run_dir: Path, place: Path | None) -> "tuple[keras.Model, Cod
 
 def why_no_model(state: SearchState, winner: Winner | None) -> str:
     """Why there is a final model, and none that MLflow could be sent; "" elsewhere."""
-    record = final_record(state)
+    record = final_record(SearchView(state))
     if winner is not None or record is None or record.spec.settings.model.build is None:
         return ""
     return "no model is sent: it does not load without its author's code (see predict --run-code)"

@@ -17,6 +17,7 @@ from search.experiment.settings import Frozen
 VerdictWord = Literal["HELPS", "HURTS", "NEGLIGIBLE", "NO EVIDENCE", "NOT TRIED"]
 AnswerKind = Literal["use", "none", "cannot_tell"]
 NEGLIGIBLE = 0.005  # of accuracy: half a point
+NORMAL_95 = 1.959964  # standard errors to either side, of a normal estimate's 95 % interval
 
 
 class Estimate(Frozen):
@@ -49,7 +50,7 @@ def disagree(claimed: Estimate, on_test: Estimate) -> bool:
     """Whether the test set says something else than the search by more than both may err (95 %):
     it is unlike the images searched on, or its images are too like one another."""
     error = sqrt(claimed.error**2 + on_test.error**2)
-    return abs(claimed.effect - on_test.effect) > 1.96 * error
+    return abs(claimed.effect - on_test.effect) > NORMAL_95 * error
 
 
 class CurvePoint(Frozen):

@@ -232,10 +232,7 @@ def detectable_effect(plan: Plan, spread: Spread, power: float = 0.8) -> float:
 
 
 def advise(
-    plan: Plan,
-    known: KnownBaseline,
-    objective: Objective = "accuracy",
-    num_validation: int | None = None,
+    plan: Plan, known: KnownBaseline, objective: Objective, num_validation: int | None = None
 ) -> Advice:
     """What the plan can detect and what TARGET would take.
 

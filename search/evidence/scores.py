@@ -8,6 +8,8 @@ from scipy.stats import norm, spearmanr
 
 from data.groups import effective_size
 from search.experiment.answers import Predictions
+from search.experiment.objectives import SHOWN_ANYWAY
+from search.experiment.trial import TrialResult
 
 FEWEST = 3  # settings below which a rank correlation says nothing
 
@@ -56,6 +58,22 @@ def wilson_interval(accuracy: float, num_images: float, level: float = 0.95) -> 
     low, high = float(centre - half), float(centre + half)
     # rounding leads a hair beyond
     return max(0.0, min(low, accuracy)), min(1.0, max(high, accuracy))
+
+
+def accuracy_of(
+    result: TrialResult | None, num_images: float, optimistic: bool = False
+) -> tuple[float, tuple[float, float]] | None:
+    """A trial's accuracy with its interval; None where it has none.
+
+    num_images: scored, where the result does not say how many that have nothing in common.
+    optimistic: of `optimistic_metrics`.
+    """
+    if result is None:
+        return None
+    accuracy = (result.optimistic_metrics if optimistic else result.metrics).get(SHOWN_ANYWAY)
+    if accuracy is None:
+        return None
+    return accuracy, wilson_interval(accuracy, result.num_independent or num_images)
 
 
 def rank_agreement(first: Sequence[float], second: Sequence[float]) -> float | None:

@@ -17,6 +17,7 @@ from data.secrets import shown_uri, without_secret
 from data.settings import DatasetConfig, NameIn
 from search.experiment.config_changes import CODE, by_place, may_change
 from search.experiment.controls import CONTROL_NAMES, each_once, name_controls
+from search.experiment.objectives import DEFAULT_OBJECTIVE, Objective
 from search.experiment.sections import (
     USUAL,
     AugmentationSection,
@@ -27,7 +28,7 @@ from search.experiment.sections import (
 from search.experiment.settings import Described, content_hash
 from search.experiment.space import Space
 from search.experiment.tracking_uri import check_uri
-from search.experiment.trial import FeatureDtype, Objective, Precision
+from search.experiment.trial import FeatureDtype, Precision
 
 Name = Annotated[
     str,
@@ -106,7 +107,7 @@ class EvaluationConfig(Described):
     seeds: Annotated[int, Field(ge=1, le=1000)] = 3
     """Heads trained a fold, each from other first weights. On a lower rung, where trials are only
     ranked, one (all, in a single fold or where epochs are shared out)."""
-    objective: Objective = "accuracy"
+    objective: Objective = DEFAULT_OBJECTIVE
     """What a trial is ranked by."""
     confirm: ConfirmConfig | None = ConfirmConfig()
     """The best are trained again on fresh folds, seeds and views; null: the answer rests on the

@@ -18,6 +18,7 @@ from pydantic.config import JsonDict
 from data.messages import did_you_mean, literal
 from search.experiment.influence import auc_doubt, auc_parts, f1_flip, f1_parts, macro_auc, macro_f1
 
+DEFAULT_OBJECTIVE = "accuracy"  # of experiment files, and of journals, which leave it out
 SHOWN_ANYWAY = "accuracy"  # beside whatever is searched for, since everyone reads it
 _LEAST_LOG_PROB = log(np.finfo(np.float32).tiny)  # stands for a probability that underflowed to 0
 

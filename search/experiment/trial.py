@@ -17,7 +17,7 @@ from data.own_code import Code
 from data.settings import DatasetConfig
 from search.experiment.answers import Predictions
 from search.experiment.kinds import GuestName, Kind
-from search.experiment.objectives import Objective
+from search.experiment.objectives import DEFAULT_OBJECTIVE, Objective
 from search.experiment.precisions import Precision
 from search.experiment.settings import Frozen, Settings, content_hash
 
@@ -41,7 +41,7 @@ class Protocol(Frozen):
     head_seeds: tuple[int, ...]
     view_seed: int
     views: int | Literal["fresh"]
-    objective: Objective = "accuracy"
+    objective: Objective = DEFAULT_OBJECTIVE
     epochs: int | None = None
     head_epochs: int | None = None
     max_epochs: int | None = None

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from search.evidence.scores import rank_agreement, wilson_interval
-from search.experiment.objectives import SHOWN_ANYWAY
+from search.evidence.scores import accuracy_of, rank_agreement
 from search.experiment.settings import Frozen
 from search.experiment.trial import TrialSpec, fullest
 from search.guests.guest import Exhibit, ExhibitRow, Guest
@@ -104,10 +103,9 @@ def _score(ledger: "Ledger", source: int, number: int) -> LeakedScore:
 
 
 def _accuracy(ledger: "Ledger", number: int) -> tuple[float, tuple[float, float]]:
-    result, count = ledger.record(number).result, len(ledger.predictions(number).images)
-    accuracy = result.metrics[SHOWN_ANYWAY] if result else 0.0
-    independent = (result and result.num_independent) or count
-    return accuracy, wilson_interval(accuracy, independent)
+    found = accuracy_of(ledger.record(number).result, len(ledger.predictions(number).images))
+    assert found is not None, "a completed trial has an accuracy"
+    return found
 
 
 def exhibit_of(found: LeakDemo) -> Exhibit:

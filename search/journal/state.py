@@ -4,9 +4,10 @@ of what was asked, told and concluded. What each event does to the state is `eve
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
@@ -16,6 +17,8 @@ from search.experiment.settings import Frozen
 from search.experiment.trial import Probe, TrialRecord
 from search.journal.events import EVENTS, Draft, Opened, Payload, WayOn
 from search.journal.journal_file import Journal, JournalError, require_format
+
+SittingOutcome = Literal["finished", "already finished", "stopped", "failed"]
 
 
 class Cost(Frozen):
@@ -92,6 +95,18 @@ class SearchState(Frozen):
         return next(
             (r for r in self.records if r.kind == kind and not r.spec.settings.augmentation), None
         )
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """How a sitting ended. stopped: can be resumed. failed: no trial completed, or the search could
+    not go on (`reason`); it can be resumed too, once that is mended."""
+
+    state: SearchState
+    run_dir: Path
+    outcome: SittingOutcome
+    reason: str | None = None
+    tracking: str | None = None
 
 
 class Replay:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from data.secrets import redacted
 from search.experiment.tracking_uri import mlflow_uri
 from search.journal.journal_file import FRESH
-from search.report.answer import answer, beside_answer, with_answer
+from search.journal.state import SearchResult
+from search.report.answer_text import answer, beside_answer, with_answer
 from search.report.contact_sheet import WINNER_SHEET
 from search.report.dashboard import read_dashboard
 from search.report.sentences import way_on_text
@@ -23,8 +24,6 @@ from search.report.wording import NAME_WIDTH, shortened
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from search.driver.session import SearchResult
-
 VERDICT_STYLES = {
     "HELPS": "bold blue",
     "HURTS": "bold red",
@@ -37,7 +36,7 @@ COLUMN_GAP = 2  # signs between columns
 VERDICT_COLUMNS = 5  # of the page's table; the others are on the page
 
 
-def print_closing(result: "SearchResult", console: "Console") -> None:
+def print_closing(result: SearchResult, console: "Console") -> None:
     """The answer, the verdicts, and where to look next."""
     view = SearchView(result.state)
     print_line(console, "")
@@ -105,7 +104,7 @@ def print_table(table: Table, console: "Console", doubtful: Collection[str] = fr
     console.print(drawn)
 
 
-def _places(result: "SearchResult", view: SearchView) -> list[tuple[str, str]]:
+def _places(result: SearchResult, view: SearchView) -> list[tuple[str, str]]:
     """Where to look next: only what is there."""
     files = {
         "page": "report.html",

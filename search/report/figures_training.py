@@ -12,7 +12,7 @@ import numpy as np
 from search.experiment.controls import NONE
 from search.experiment.trial import Curve, TrialRecord
 from search.report.figure_style import BLUE, GREY, INK, ORANGE, PALE, is_narrow, new_figure
-from search.report.sections import confusion_note
+from search.report.section_texts import confusion_note
 from search.report.trial_facts import best_epoch
 from search.report.view import SearchView
 from search.report.wording import seconds_text, shortened

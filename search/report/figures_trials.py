@@ -5,6 +5,7 @@ As in `figures_effects`, beside each stands its text for ears.
 import math
 from typing import TYPE_CHECKING
 
+from search.evidence.answer import NORMAL_95
 from search.evidence.findings import RungCorrelation
 from search.experiment.trial import TrialRecord, fullest
 from search.report.figure_style import (
@@ -162,7 +163,7 @@ def rho_interval(rung: RungCorrelation) -> tuple[float, float]:
     if rung.num_trials <= 3:
         return -1.0, 1.0
     rho = min(max(rung.rho, -0.9999), 0.9999)
-    half = 1.959964 * math.sqrt((1 + rho**2 / 2) / (rung.num_trials - 3))
+    half = NORMAL_95 * math.sqrt((1 + rho**2 / 2) / (rung.num_trials - 3))
     return math.tanh(math.atanh(rho) - half), math.tanh(math.atanh(rho) + half)
 
 

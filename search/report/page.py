@@ -1,7 +1,7 @@
 """The report page: one HTML file that opens anywhere and answers whether augmentation helps. Puts
-text, tables and figures into the template; what they say is in
-`sentences`, `sections`, `tables` and `figures`.
-Needs the view, and shows pictures of the run directory where they are there.
+text, tables and figures into the template; what they say is in `answer_text`, `sentences`,
+`section_texts`, `tables` and `figures`. Needs the view, and shows pictures of the run directory
+where they are there.
 """
 
 import base64
@@ -20,8 +20,8 @@ from data.redacted_values import redacted_values
 from search.experiment.yaml_file import as_yaml
 from search.export.exporters import Policy, targets_of
 from search.journal.events import Opened
-from search.report import sections, sentences, tables
-from search.report.answer import answer, beside_answer, with_answer
+from search.report import section_texts, sentences, tables
+from search.report.answer_text import answer, beside_answer, with_answer
 from search.report.contact_sheet import MOST_SHEET_FILE_BYTES, WINNER_SHEET, check_sheet
 from search.report.dashboard import read_dashboard
 from search.report.figures import PagePicture, page_pictures
@@ -48,20 +48,20 @@ SENTENCES: tuple[Callable[[SearchView], str | list[Any] | None], ...] = (
     sentences.what_goes_with_what,
     sentences.no_verdicts,
     sentences.fresh_text,
-    sections.controls_text,
-    sections.sheet_text,
-    sections.floor_sentence,
+    section_texts.controls_text,
+    section_texts.sheet_text,
+    section_texts.floor_sentence,
     curve_note,
-    sections.stopping_lines,
-    sections.test_lines,
-    sections.confusion_note,
-    sections.hollow_text,
-    sections.no_strengths,
-    sections.no_classes,
-    sections.rungs_sentence,
+    section_texts.stopping_lines,
+    section_texts.test_lines,
+    section_texts.confusion_note,
+    section_texts.hollow_text,
+    section_texts.no_strengths,
+    section_texts.no_classes,
+    section_texts.rungs_sentence,
     tables.guest_sections,
-    sections.data_lines,
-    sections.cost_text,
+    section_texts.data_lines,
+    section_texts.cost_text,
 )
 PAGE_TABLES: tuple[Callable[[SearchView], Table], ...] = (
     tables.verdict_table,

@@ -232,15 +232,13 @@ class RecordView:
         Seeds are repeats on the same images, and images of one group are alike: neither adds to the
         count. optimistic: of `optimistic_metrics`.
         """
-        if record is None or record.result is None or self.opened is None:
+        if record is None or self.opened is None:
             return None
-        metrics = record.result.optimistic_metrics if optimistic else record.result.metrics
         groups = self.opened.dataset.notes.groups
         count = num_scored(record, self.opened.dataset)
-        if SHOWN_ANYWAY not in metrics or not count:
+        if not count:
             return None
-        from search.evidence.scores import wilson_interval
+        from search.evidence.scores import accuracy_of
 
         share = groups.independent_share if groups else 1.0  # of journals that lack the number
-        independent = record.result.num_independent or share * count
-        return metrics[SHOWN_ANYWAY], wilson_interval(metrics[SHOWN_ANYWAY], independent)
+        return accuracy_of(record.result, share * count, optimistic)

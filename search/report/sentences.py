@@ -1,6 +1,6 @@
 """Sentences about a search as a whole, for the report page and MLflow: the facts on top, what is
 missing and why, how the verdicts are read. Made from the view alone and knowing no HTML. What
-stands beside figures and tables is in `sections`, the answer itself in `answer`.
+stands beside figures and tables is in `section_texts`, the answer itself in `answer_text`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

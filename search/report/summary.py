@@ -6,7 +6,7 @@ from typing import Any
 from search.evidence.answer import AugmentationClaims, CurvePoint
 from search.evidence.findings import Score
 from search.experiment.trial import Effect, TrialRecord
-from search.report.answer import answer, beside_answer
+from search.report.answer_text import answer, beside_answer
 from search.report.judged import Judged, WholeSetting, effect_json
 from search.report.trial_facts import best_epoch
 from search.report.view import SearchView

@@ -45,7 +45,8 @@ def is_plain(console: "Console") -> bool:
 
 class Progress:
     """Bars over the trials of a phase and within a trial, the time left, and a line for every trial
-    that ended."""
+    that ended. A trial's name is rounded to what shows; which others need more digits to be told
+    from it, as on the page, is not known yet, and its number tells it apart."""
 
     def __init__(
         self, console: "Console | None" = None, clock: Callable[[], float] = time.monotonic

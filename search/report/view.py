@@ -1,7 +1,7 @@
 """A search as people are shown it: one frozen value made of its state, which the page, the
 terminal, MLflow, `summary.json` and `trials.csv` read. What is concluded, counted or measured is
 worked out once, when it is first asked for: of trials in `record_view`, of claims in `claim_view`,
-and here what is recommended. The answer's words are `answer`'s, sentences `sentences`', tables
+and here what is recommended. The answer's words are `answer_text`'s, sentences `sentences`', tables
 `tables`'.
 """
 
@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from data.augmentations import is_option
-from search.evidence.answer import Estimate, WholeClaim, candidates, disagree
+from search.evidence.answer import NORMAL_95, Estimate, WholeClaim, candidates, disagree
 from search.evidence.findings import Score
 from search.experiment.beside import with_beside
 from search.experiment.controls import NONE
@@ -222,7 +222,7 @@ class SearchView(ClaimView):
         effect = self.test.effect if self.test else None
         if effect is None:
             return None
-        error = (effect.ci_high - effect.ci_low) / 2 / 1.959964
+        error = (effect.ci_high - effect.ci_low) / 2 / NORMAL_95
         ends = (effect.ci_low, effect.ci_high)
         return Estimate(effect=effect.delta, error=error, ci=ends, detectable=0.0)
 

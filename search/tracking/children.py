@@ -26,6 +26,7 @@ from search.tracking.search_run import search_row
 from search.tracking.trial_run import (
     claimed_of,
     curve_point_values,
+    named,
     running_row,
     taken_back,
     trial_outcome,
@@ -138,8 +139,8 @@ def send_running(store: Store, known: Known, view: SearchView, trial: "RunningTr
 def send_ended(
     store: Store, known: Known, view: SearchView, record: TrialRecord, preview: Path | None
 ) -> None:
-    """All of a trial that has ended, less what its run has already. preview: its contact sheet, if
-    there is one."""
+    """All of a trial that has ended, less what its run has already; what it is called once more
+    when the search has. preview: its contact sheet, if there is one."""
     child, outcome = known.children.get(record.trial), trial_outcome(record)
     if child is not None and child.epochs is None and child.outcome != outcome:
         # Left open by a sender that died, or the trial was run again: made anew, so no point is
@@ -158,6 +159,10 @@ def send_ended(
     if claimed is not None and not claimed.tags.items() <= child.tags.items():
         store.write(child.run_id, [claimed.effect], {}, claimed.tags)
         child.tags |= claimed.tags
+    names = named(view, record) if view.status != "unfinished" else {}
+    if not names.items() <= child.tags.items():
+        store.write(child.run_id, (), {}, names)
+        child.tags |= names
 
 
 def end_running(store: Store, known: Known, ended: int | None) -> None:

@@ -12,8 +12,8 @@ from search.experiment.kinds import KINDS
 from search.experiment.objectives import SHOWN_ANYWAY
 from search.experiment.trial import TrialRecord
 from search.export.exporters import Policy, targets_of, write
-from search.report.answer import answer, beside_answer
-from search.report.sections import cost_text, data_lines, floor_sentence, test_lines
+from search.report.answer_text import answer, beside_answer
+from search.report.section_texts import cost_text, data_lines, floor_sentence, test_lines
 from search.report.table_model import Table, as_markdown, escaped_markdown
 from search.report.tables import (
     best_trials_table,
@@ -23,7 +23,7 @@ from search.report.tables import (
     whole_table,
 )
 from search.report.view import SearchView
-from search.report.wording import effect_text, estimate_text, number_text, percent_text, what_text
+from search.report.wording import effect_text, estimate_text, number_text, percent_text
 from search.tracking.mlflow_values import model_name, opened_of
 from search.tracking.saved_view import PICTURES, Place
 
@@ -75,7 +75,7 @@ def describe_trial(view: SearchView, record: TrialRecord, is_claimed: bool = Tru
         what += f" It repeats {number_text(record.duplicate_of)}, and was not trained again."
     if accuracy:
         what += f" Accuracy {percent_text(*accuracy)} on clean images."
-    said = [_verdict(view, record, is_claimed), what_text(record), what]
+    said = [_verdict(view, record, is_claimed), view.what_text(record), what]
     return _joined([said[0], *map(escaped_markdown, said[1:])])
 
 

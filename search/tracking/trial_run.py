@@ -12,9 +12,11 @@ from search.experiment.objectives import SHOWN_ANYWAY, Unit
 from search.experiment.trial import TrialRecord, TrialResult
 from search.report.trial_facts import trained_seconds
 from search.report.view import SearchView
-from search.report.wording import ends_text, label_text, name_text
+from search.report.wording import ends_text
 from search.tracking.descriptions import describe_trial
 from search.tracking.mlflow_values import (
+    LABEL_TAG,
+    NAME_TAG,
     NOTE_TAG,
     ORDER_TAG,
     SEARCH_TAG,
@@ -50,12 +52,13 @@ def trial_outcome(record: TrialRecord) -> tuple[str, int]:
 def running_row(view: SearchView, record: TrialRecord, started: int) -> RunRow:
     """The child run of a trial that runs: what is known before its first epoch, at which it
     started, in milliseconds since 1970."""
+    tags = _trial_tags(view, record, None)
     return RunRow(
-        name=name_text(record),
+        name=tags[NAME_TAG],
         status="RUNNING",
         started=started,
         ended=None,
-        tags=_trial_tags(view, record, None),
+        tags=tags,
         params=texts(_trial_params(view, record), _class_names(view)),
         points=(),
     )
@@ -75,19 +78,30 @@ def trial_row(view: SearchView, record: TrialRecord) -> RunRow:
     result = record.result
     assert result is not None, "a trial is sent when it has ended"
     status, ended = trial_outcome(record)
-    values = _trial_values(view, record, result)
+    values, tags = _trial_values(view, record, result), _trial_tags(view, record, result)
     return RunRow(
-        name=name_text(record),
+        name=tags[NAME_TAG],
         status=status,
         started=milliseconds(_begun(record)),
         ended=ended,
-        tags=_trial_tags(view, record, result),
+        tags=tags,
         params=texts(_trial_params(view, record), _class_names(view)),
         points=(
             *_curve_points(record, result),
             *(Point(key, value, ended, 0) for key, value in values.items()),
         ),
     )
+
+
+def named(view: SearchView, record: TrialRecord) -> dict[str, str]:
+    """The tags that say what a trial is called, as the page of this state has it: since it was sent
+    another may have come from which more digits tell it apart."""
+    tags = {
+        NAME_TAG: view.name_text(record),
+        LABEL_TAG: view.label_text(record),
+        NOTE_TAG: describe_trial(view, record),
+    }
+    return texts(tags, _class_names(view))
 
 
 def claimed_of(view: SearchView, record: TrialRecord) -> Claimed | None:
@@ -152,7 +166,8 @@ def _trial_tags(
         SEARCH_TAG: opened_of(view).search_id,
         TRIAL_TAG: record.trial,
         "augsearch.kind": record.kind,
-        "augsearch.label": label_text(record),
+        NAME_TAG: view.name_text(record),
+        LABEL_TAG: view.label_text(record),
         "augsearch.seed": record.spec.protocol.view_seed,
         "augsearch.key": record.spec.key,
         "augsearch.rung": record.rung,
@@ -196,7 +211,7 @@ def _trial_values(view: SearchView, record: TrialRecord, result: TrialResult) ->
         "score": result.score,
         "seconds": trained_seconds(record),
     }
-    if view.objective != SHOWN_ANYWAY:
+    if view.figure_name is not None:
         values[f"final_{SHOWN_ANYWAY}"] = result.metrics.get(SHOWN_ANYWAY)
     return {name: round(value, DECIMALS) for name, value in values.items() if value is not None}
 

@@ -44,7 +44,7 @@ class HeadPlan:
     num_classes: int
     model: ModelSettings
     training: TrainingSettings
-    objective: Objective = "accuracy"
+    objective: Objective
     epochs: int | None = None
 
     @property

@@ -136,7 +136,7 @@ def judge(
     elsewhere, where the answers repeat to the last bit; else as far as another machine's may
     differ. labels, claim: as `retrained_answers.findings` has them.
     """
-    pairs, objective = [], trained[0].record.spec.protocol.objective if trained else "accuracy"
+    pairs = []
     for each in trained:
         if (what := _changed_status(each)) is not None:
             comparison.note(f"trial {each.record.trial}", what)
@@ -149,7 +149,10 @@ def judge(
         else:
             comparison.num_compared += pair.again.predicted.size
         pairs.append(pair)
-    for found in findings(pairs, labels, objective, claim) if elsewhere else ():
+    if not elsewhere or not pairs:
+        return
+    objective = trained[0].record.spec.protocol.objective
+    for found in findings(pairs, labels, objective, claim):
         comparison.note(f"trial {found.trial}", found.what)
 
 

@@ -19,7 +19,7 @@ from search.experiment.config import by_place
 from search.experiment.config_changes import is_asked
 from search.experiment.settings import Frozen, content_hash
 from search.journal.state import SearchState
-from search.report.answer import answer
+from search.report.answer_text import answer
 from search.report.view import SearchView
 from search.report.wording import estimate_text
 from search.verification.bundle_file import Manifest

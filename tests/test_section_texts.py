@@ -2,7 +2,7 @@
 
 from states import make_state, with_evaluation
 
-from search.report.sections import floor_sentence, no_classes, no_strengths
+from search.report.section_texts import floor_sentence, no_classes, no_strengths
 from search.report.view import SearchView
 
 
