@@ -173,7 +173,7 @@ def _prepare(
     resources = resources_of(config, run_dir)
     if opened is None:
         return prepare(config, resources, heard)
-    prepared = prepare(config, resources, heard, opened.environment.get("precision", "float32"))
+    prepared = prepare(config, resources, heard, opened.environment["precision"])
     subject = subject_of(config, prepared.dataset, resources)
     require_precision(prepared.precision, replace(subject, pause=heard.pause))
     return prepared

@@ -235,12 +235,10 @@ class RecordView:
         if record is None or record.result is None or self.opened is None:
             return None
         metrics = record.result.optimistic_metrics if optimistic else record.result.metrics
-        groups = self.opened.dataset.notes.groups
         count = num_scored(record, self.opened.dataset)
         if SHOWN_ANYWAY not in metrics or not count:
             return None
         from search.evidence.scores import wilson_interval
 
-        share = groups.independent_share if groups else 1.0  # of journals that lack the number
-        independent = record.result.num_independent or share * count
+        independent = record.result.num_independent or count
         return metrics[SHOWN_ANYWAY], wilson_interval(metrics[SHOWN_ANYWAY], independent)

@@ -228,8 +228,6 @@ def version_table(view: SearchView) -> Table:
     rows: list[tuple[str, str]] = []
     if view.opened is not None:
         rows = [("search", view.opened.search_id), ("experiment file", view.opened.config_hash)]
-        if "dataset" not in view.opened.environment:
-            rows.append(("dataset", view.opened.dataset.digest))
         rows += _flat(view.opened.environment)
     columns: Sequence[Column[tuple[str, str]]] = (
         Column("name", lambda row: row[0]),
