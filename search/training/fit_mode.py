@@ -113,10 +113,6 @@ def _course(fit: OwnFit) -> Course:
     )
 
 
-def _forget_nothing(trial: LoadedTrial) -> None:
-    """Its pictures are painted as they are wanted."""
-
-
 def _check(model: ModelSettings, training: TrainingSettings) -> None:
     if model.build is None:
         raise UserError(
@@ -182,7 +178,6 @@ def _put(backbone: "keras.Model", settings: Settings, weights: Sequence[np.ndarr
 FIT = Mode(
     name="fit",
     train=train_fit,
-    forget=_forget_nothing,
     put=_put,
     check=_check,
     side_by_side=False,

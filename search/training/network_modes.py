@@ -265,14 +265,9 @@ def _check_scratch(model: ModelSettings, training: TrainingSettings) -> None:
         )
 
 
-def _forget_nothing(trial: LoadedTrial) -> None:
-    """Its pictures are painted as they are wanted."""
-
-
 SCRATCH = Mode(
     name="scratch",
     train=train_scratch,
-    forget=_forget_nothing,
     put=put_body,
     check=_check_scratch,
     side_by_side=True,
