@@ -23,13 +23,13 @@ from search.driver.shared_checks import (
     need,
     need_value,
 )
-from search.driver.trial_checks import spelled
 from search.evidence.answer import AugmentationClaims, Claims, WholeClaim, answer_of
 from search.evidence.findings import Evidence, TestResult
 from search.experiment.beside import beside_of
 from search.experiment.config import ExperimentConfig, by_place, may_change
 from search.experiment.config_changes import changed, differences
 from search.experiment.precisions import PRECISIONS
+from search.experiment.settings import spelled
 from search.guests.table import GUESTS
 from search.journal.events import LATEST, Opened, Resumed
 from search.journal.journal_file import Event

@@ -1,7 +1,5 @@
 """Whether what a journal says of its trials is what a search asks and is told."""
 
-import json
-
 from search.driver.shared_checks import (
     LARGEST_COUNT,
     METRICS,
@@ -16,7 +14,7 @@ from search.driver.shared_checks import (
     need_range,
     need_value,
 )
-from search.experiment.settings import MOST_EPOCHS
+from search.experiment.settings import MOST_EPOCHS, spelled
 from search.experiment.trial import TrialRecord, TrialResult
 from search.journal.events import LATEST, Retried, Told
 from search.journal.journal_file import Event
@@ -176,7 +174,3 @@ def check_retried(so_far: SearchSoFar, event: Event) -> None:
         all(n in known for n in retried.trials), "its trials are not of those that it goes back to"
     )
     del so_far.records[retried.first :]
-
-
-def spelled(value: object) -> str:
-    return json.dumps(value, sort_keys=True)
