@@ -175,8 +175,6 @@ DIFFERENCES: dict[str, Callable[[str, Arguments], str]] = {
     "cval": _fill_value,
     "validation_split": _validation,
 }
-# mean here what they mean there
-SAME = ("zoom_range", "fill_mode", "horizontal_flip", "vertical_flip")
 
 
 CALLED = "ImageDataGenerator"
