@@ -51,7 +51,7 @@ def feature_rates(task: Task, precision: Precision) -> Rates:
     resources = Resources(cache_dir=task.cache_dir, views_dir=task.cache_dir / "views")
     extractor = extractor_for(model, dataset, precision, resources)
     if (extractor.engine, extractor.precision) != ("openvino", precision):
-        raise RuntimeError(f"OpenVINO cannot be measured in {precision}: {extractor.fallback}")
+        raise RuntimeError(f"OpenVINO cannot be measured in {precision}: see the warning for why")
     bare = _BareLoop(_network(model, dataset, precision, task.cache_dir), precision)
     ready = np.asarray(dataset.images[rows]).astype(np.float32)
 

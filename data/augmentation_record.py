@@ -199,6 +199,11 @@ def up_to(units: Floats, size: int, limit: float) -> Floats:
     return units[:, :1] * limit
 
 
+def whole_up_to(units: Floats, size: int, most: int) -> Floats:
+    """A whole number from 0 to `most`, each as likely."""
+    return np.floor(units[:, :1] * (most + 1))
+
+
 def times(numbers: Floats, value: Value) -> str:
     """A factor in words."""
     return f"{numbers[0]:.3g} times"

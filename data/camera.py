@@ -20,6 +20,7 @@ from data.augmentation_record import (
     pair,
     times,
     up_to,
+    whole_up_to,
 )
 from data.geometry import Floats, Images
 from data.seeded import SEEDS, random_normals
@@ -64,11 +65,6 @@ def compress(images: Images, drawn: Floats) -> None:
         quality = [cv2.IMWRITE_JPEG_QUALITY, 100 - int(lost)]
         _, written = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), quality)
         image[...] = np.asarray(cv2.imdecode(written, cv2.IMREAD_COLOR_RGB))
-
-
-def lose_quality(units: Floats, size: int, most: int) -> Floats:
-    """A whole number from 0 to `most`, each as likely."""
-    return np.floor(units[:, :1] * (most + 1))
 
 
 def noise(units: Floats, size: int, most: float) -> Floats:
@@ -219,7 +215,7 @@ CAMERA: tuple[Augmentation, ...] = (
         unit="of JPEG's quality of 100, taken away",
         about="Compresses pictures as JPEG files of a quality down to 100 less this.",
         examples=(40, 70, 95),
-        draw=lose_quality,
+        draw=whole_up_to,
         paint=compress,
         ends=lambda value: STRONG_END,
         words=lambda numbers, value: f"quality {100 - numbers[0]:.0f}",

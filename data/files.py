@@ -24,7 +24,7 @@ from data.scratch import still_written
 TEMPORARY_PREFIX = ".tmp-"
 # As `_beside` and a worker's process name theirs.
 _LEFTOVER = re.compile(r"\.tmp-(\d+-[0-9a-f]{12}|worker-\d+-\w).*")
-LEFTOVER_SECONDS = 6 * 3600.0  # no data set takes longer to write: what is older was left behind
+LEFTOVER_SECONDS = 6 * 3600.0  # nothing takes longer to write: what is older was left behind
 
 _CAUSES = {
     errno.ENOSPC: ("the disk is full", "free some space"),

@@ -266,3 +266,5 @@ MOVES: tuple[Augmentation, ...] = (
         motion=lambda value, size: Motion(factors=zoom_ends(value)),
     ),
 )
+# below 1 a fraction, from 1 on pixels
+SHIFTS = tuple(record.name for record in MOVES if isinstance(record.form, Shift))

@@ -15,6 +15,7 @@ from data.augmentation_record import (
     pair,
     symmetric,
     up_to,
+    whole_up_to,
 )
 from data.colours import LEVELS, look_up
 from data.geometry import Floats, Images
@@ -45,11 +46,6 @@ def posterize(images: Images, drawn: Floats) -> None:
 def solarize(images: Images, drawn: Floats) -> None:
     """Inverts the levels from 256 - drawn[:, 0] on, as Pillow's ImageOps.solarize does."""
     look_up(images, np.where(256 - drawn[:, :1] > LEVELS, LEVELS, 255 - LEVELS))
-
-
-def drop_bits(units: Floats, size: int, most: int) -> Floats:
-    """A whole number from 0 to `most`, each as likely."""
-    return np.floor(units[:, :1] * (most + 1))
 
 
 def _keras_hue(setting: SettingToWrite) -> CodeStep:
@@ -131,7 +127,7 @@ TONES: tuple[Augmentation, ...] = (
         unit=f"bits of {LEVEL_BITS} taken away",
         about="Leaves fewer levels: takes away a whole number of bits up to this.",
         examples=(3, 5, 7),
-        draw=drop_bits,
+        draw=whole_up_to,
         paint=posterize,
         ends=lambda value: STRONG_END,
         words=lambda numbers, value: f"{numbers[0]:.0f} bits taken away",

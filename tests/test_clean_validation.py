@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from data.dataset import TEST, TRAIN, VALIDATION, Dataset, open_dataset
 from data.errors import UserError
 from data.settings import DatasetConfig
 from data.views import clean_batches
+from run_search import app
 from search.driver.experiment_file import parse_config
 from search.driver.prepare import prepare, resources_of
 from search.driver.specs import Epochs, SpecFactory
@@ -18,7 +20,9 @@ from search.experiment.controls import CONTROLS, NONE
 from search.experiment.settings import Settings
 from search.experiment.trial import TrialSpec
 from search.features.store import FeatureStore
+from search.guests.guest import Guest
 from search.guests.leak import leaked_spec
+from search.guests.table import GUESTS
 from search.training.pictures import CleanPictures
 from search.training.run_trial import train_spec
 from search.training.training_mode import load_trial
@@ -134,6 +138,11 @@ def test_the_deliberate_leak_is_seen_in_the_hash(cache: Path) -> None:
     assert clean != augmented
 
 
+@pytest.mark.parametrize("guest", GUESTS.values(), ids=list(GUESTS))
+def test_a_guest_is_asked_for_by_its_option(guest: Guest[Any]) -> None:
+    assert guest.option in CliRunner().invoke(app, ["run", "--help"]).stdout
+
+
 def test_the_search_knows_of_the_leak_by_its_record_alone() -> None:
     """Beside its own module and the option that asks for it: the table of guests, and the kind of
     its trials."""
@@ -145,9 +154,5 @@ def test_the_search_knows_of_the_leak_by_its_record_alone() -> None:
         if "leak" in path.read_text().lower()
     }
     own = {"guests/leak.py"}
-    option = {
-        "commands/command_line.py",
-        "commands/experiment_commands.py",
-        "driver/python_words.py",
-    }
+    option = {"commands/command_line.py", "commands/experiment_commands.py"}
     assert knowing - own - option == {"guests/table.py", "experiment/kinds.py"}

@@ -62,6 +62,16 @@ def test_report_does_not_follow_a_journal_of_wrong_types(copied: Path) -> None:
     assert "(told): result: Input should be" in result.stderr
 
 
+def test_a_journal_without_the_precision_that_it_was_computed_in_is_refused(copied: Path) -> None:
+    events = events_of(copied)
+    del events[0]["opened"]["environment"]["precision"]
+    (copied / "journal.jsonl").write_bytes(journal_of(events))
+    result = CliRunner().invoke(app, ["report", str(copied)])
+    assert result.exit_code == BAD_INPUT
+    said = "environment.precision is none that a search computes in; allowed: float32, bfloat16, "
+    assert said in " ".join(result.stderr.split())
+
+
 @pytest.mark.parametrize("kind", ["asked", "resumed", "retried"])
 def test_a_journal_of_endless_sittings_is_refused_before_one_is_gone_through(kind: str) -> None:
     events = [{"type": "opened"}, *({"type": kind} for _ in range(20_000))]

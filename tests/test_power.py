@@ -105,13 +105,6 @@ def test_advice_reads_as_plain_sentences() -> None:
     )
 
 
-def test_the_basis_is_named() -> None:
-    assert advise(Plan(1000, 5, 3), KnownBaseline(0.84), "accuracy").basis == "assumed"
-    assert (
-        advise(Plan(1000, 5, 3), KnownBaseline(0.84, IMAGES_ONLY), "accuracy").basis == "measured"
-    )
-
-
 def test_impossible_plans_are_refused() -> None:
     with pytest.raises(ValueError, match="0 folds"):
         detectable_effect(Plan(100, 0, 3), assumed_spread(0.8))

@@ -106,6 +106,16 @@ def test_a_completed_trial_has_every_figure_that_needs_no_more_than_its_answers(
         read_journal(_written(tmp_path, events))
 
 
+def test_a_completed_trial_on_groups_says_as_how_many_images_they_count(
+    finished_run: Path, tmp_path: Path
+) -> None:
+    events = events_of(finished_run)
+    groups = {"count": 9, "largest": "a", "largest_count": 2, "alone": 0, "independent_share": 0.5}
+    events[0]["opened"]["dataset"]["notes"]["groups"] = groups
+    with pytest.raises(JournalError, match="on groups of images has num_independent"):
+        read_journal(_written(tmp_path, events))
+
+
 def test_verify_says_so_of_a_bundle(bundled: Path, tmp_path: Path) -> None:
     files = files_of(bundled)
     (tmp_path / "journal.jsonl").write_bytes(files["journal.jsonl"])

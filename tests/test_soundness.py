@@ -3,11 +3,13 @@
 from pathlib import Path
 
 import pytest
-from tampering import events_of, only, sealed_journal
+from tampering import events_of, only, reseal, sealed_journal, where
 
-from search.driver.run_reading import run_of
+from search.driver.run_reading import open_run, run_of
 from search.journal.journal_file import Event, read
+from search.journal.run_dir import read_predictions
 from search.verification.consistency import unsound
+from search.verification.verify import verify
 
 
 def found_unsound(run_dir: Path, events: list[Event]) -> list[str]:
@@ -159,3 +161,12 @@ def test_what_is_said_of_the_config_follows_from_it(copied: Path) -> None:
     assert [each.partition(": ")[0] for each in found_unsound(copied, events)] == [
         *("fixed", "name", "environment")
     ]
+
+
+def test_images_in_no_groups_have_no_number_of_independent_ones(copied: Path) -> None:
+    events = events_of(copied)
+    record = open_run(copied).state.records[1]
+    told = only(events, "told", trial=1)["result"]
+    told["num_independent"] = float(len(read_predictions(record, copied).images))
+    reseal(copied, events)
+    assert "trial 1: num_independent" in where(verify(copied, trial=0))

@@ -94,9 +94,12 @@ def test_a_failed_trial_has_its_reason_and_no_score():
         (make_state("search"), "RUNNING"),
         (make_state("search").model_copy(update={"stopped": "SIGTERM"}), "KILLED"),
         (make_state(), "FINISHED"),
-        (make_state(failed=tuple(range(3, 9))), "FAILED"),
+        (
+            make_state("search").model_copy(update={"stopped": "no disk", "has_failed": True}),
+            "FAILED",
+        ),
     ],
-    ids=["under way", "stopped", "finished", "no trial completed"],
+    ids=["under way", "stopped", "finished", "could not go on"],
 )
 def test_the_search_has_the_status_of_its_journal(state, status):
     assert search_row(SearchView(state)).status == status

@@ -518,13 +518,6 @@ def test_an_answer_without_confirmation_does_not_claim_one() -> None:
     assert any("switched off" in line for line in notices(SearchView(state)))
 
 
-def test_a_search_of_failures_says_so() -> None:
-    state = make_state("search", failed=tuple(range(3, 9))).model_copy(
-        update={"evidence": None, "finished_at": 1.0}
-    )
-    assert answer(SearchView(state)) == "No answer: the search ended and no trial was completed."
-
-
 def test_a_control_that_helps_most_is_used_by_its_name() -> None:
     claims = make_claims()
     *others, trivial = claims.wholes

@@ -14,11 +14,11 @@ from typing import Any
 from data.augmentations import AUGMENTATIONS
 from data.errors import UserError
 from data.messages import LONGEST_VALUE, did_you_mean, literal
+from data.moves import SHIFTS
 from data.value_forms import is_number
 
 Arguments = dict[str, Any]
 
-FRACTIONS = ("width_shift_range", "height_shift_range")  # below 1; from 1 on they are pixels
 HARMLESS = ("False", "None", "0", "0.0")
 DEFAULTS = {
     "interpolation_order": ("1",),
@@ -64,7 +64,7 @@ def what_differs(arguments: Arguments, settings: Arguments) -> list[str]:
 
 def _exchanged(settings: Arguments) -> list[str]:
     # 2 px and 2.0 px are two things
-    width, height = (repr(settings.get(name)) for name in FRACTIONS)
+    width, height = (repr(settings.get(name)) for name in SHIFTS)
     if width == height:
         return []
     return [
@@ -169,14 +169,12 @@ def _validation(name: str, arguments: Arguments) -> str:
 DIFFERENCES: dict[str, Callable[[str, Arguments], str]] = {
     "rotation_range": _angle,
     "shear_range": _angle,
-    **dict.fromkeys(FRACTIONS, _shift),
+    **dict.fromkeys(SHIFTS, _shift),
     "channel_shift_range": _grey_levels,
     "brightness_range": _brightness,
     "cval": _fill_value,
     "validation_split": _validation,
 }
-# mean here what they mean there
-SAME = ("zoom_range", "fill_mode", "horizontal_flip", "vertical_flip")
 
 
 CALLED = "ImageDataGenerator"

@@ -16,8 +16,9 @@ from data.augmentations import AUGMENTATIONS, is_option
 from data.errors import UserError
 from data.files import named_path, write_atomically
 from data.messages import literal
+from data.moves import SHIFTS
 from data.value_forms import is_number
-from search.commands.idg_arguments import CALLED, FRACTIONS, generator_calls, what_differs
+from search.commands.idg_arguments import CALLED, generator_calls, what_differs
 from search.driver.experiment_file import parse_config
 from search.experiment.yaml_file import in_a_row
 from search.features.backbones import NO_DOWNLOAD
@@ -26,7 +27,7 @@ from search.journal.run_dir import FileKind, need_target
 PARTS = (0.0, 0.5, 1.0, 1.5, 2.0)  # of the strength written: around it, and down to nothing
 EXPERIMENT_FILE = FileKind("an experiment file", (".yaml", ".yml"))
 PAIRS = ("zoom_range", "brightness_range")
-SIGNLESS = (*FRACTIONS, "rotation_range", "shear_range", "channel_shift_range")
+SIGNLESS = (*SHIFTS, "rotation_range", "shear_range", "channel_shift_range")
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ def _settings(arguments: dict[str, Any]) -> dict[str, Any]:
 def _spelled(name: str, value: Any) -> Any:
     if name.endswith("_flip"):
         return _flag(name, value)
-    if name in FRACTIONS and isinstance(value, list):
+    if name in SHIFTS and isinstance(value, list):
         return _furthest(name, value)
     if name in PAIRS and isinstance(value, list) and len(value) == 2:
         # NumPy draws between two numbers in any order
@@ -139,7 +140,7 @@ def _around(name: str, value: Any) -> Any:
     if isinstance(value, list):
         ends = [[round(1 + (end - 1) * part, 6) for end in value] for part in PARTS]
         return {"choices": [each for each in ends if _allowed(name, each)]}
-    if name in FRACTIONS and value >= 1:
+    if name in SHIFTS and value >= 1:
         # A range would run through the fractions below 1, which mean something else.
         kind = int if isinstance(value, int) else float
         pixels = {kind(value * part) for part in PARTS}
@@ -148,7 +149,7 @@ def _around(name: str, value: Any) -> Any:
         }
     steps = [round(value * part, 6) for part in PARTS]
     last = max(
-        step for step in steps if _allowed(name, step) and not (name in FRACTIONS and step >= 1)
+        step for step in steps if _allowed(name, step) and not (name in SHIFTS and step >= 1)
     )
     return {"min": 0.0, "max": last, "step": steps[1]}
 

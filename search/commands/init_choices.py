@@ -14,6 +14,7 @@ from data.dataset import TRAIN, VALIDATION, Dataset
 from data.decode import quiet_pillow
 from data.listing import Listing
 from data.messages import plural
+from data.moves import SHIFTS
 from data.picture_file import UPRIGHT, open_picture
 from data.settings import DatasetConfig
 from search.experiment.controls import CONTROL_NAMES
@@ -33,7 +34,6 @@ TRIALS = "search.trials"
 SIDEWAYS = {UPRIGHT[orientation] for orientation in (5, 6, 7, 8)}
 
 
-SHIFTS = ("width_shift_range", "height_shift_range")
 WHY_SEARCHED = {
     "width_shift_range": "share of the side, either way",
     "height_shift_range": "share of the side, up and down",

@@ -131,9 +131,8 @@ def _new(config: ExperimentConfig, space: Space) -> dict[str, Any]:
 
 
 def _screening_options(config: ExperimentConfig, space: Space) -> dict[str, Any]:
-    def listed() -> list[dict[str, Any]]:
+    def listed(seed: int) -> list[dict[str, Any]]:
         axes = space.screened()
-        seed = derive_seed(config.seed, "oracle", "screening")
         points = screening_points(
             config.search.trials, tuple(axis.num_levels for axis in axes.values()), seed
         )

@@ -3,7 +3,6 @@ train each augmentation alone, and what is claimed. The statistics are `evidence
 trainings are put into them.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -38,7 +37,7 @@ from search.experiment.beside import beside_of, with_beside
 from search.experiment.controls import NONE
 from search.experiment.kinds import KINDS
 from search.experiment.seeds import derive_seed
-from search.experiment.settings import Settings, setting_key
+from search.experiment.settings import Settings, setting_key, spelled
 from search.experiment.trial import TrialRecord
 
 _DECIMALS = 9  # of effects that are ranked: what the last digits of sums say is not theirs
@@ -181,7 +180,7 @@ class Look:
             return 1
         told = (each for each in self.context.ledger.records if each.status == "completed")
         values = [beside_of(self.context.space, each.spec.settings) for each in told]
-        return len({json.dumps(each, sort_keys=True) for each in values})
+        return len({spelled(each) for each in values})
 
     def answer(self, claims: Claims) -> Answer:
         """What they come to, and, where that is not known, what would show it."""

@@ -10,6 +10,7 @@ from math import log2
 from typing import Any
 
 from data.augmentations import AUGMENTATIONS, active, is_option
+from data.value_forms import is_number
 from search.driver.specs import FRESH_VIEWS, SpecFactory
 from search.evidence.curves import Axis, Combination
 from search.experiment.beside import beside_of, searched_beside
@@ -165,7 +166,7 @@ def _numbers_or_levels(
     name: str, values: Iterable[Any], identity: Any, is_log: bool = False
 ) -> Axis:
     others = [value for value in map(_hashable, values) if value != _hashable(identity)]
-    if others and all(_is_number(value) for value in [identity, *others]):
+    if others and all(map(is_number, [identity, *others])):
         return Axis.of_numbers(name, others, identity, is_log)
     return Axis(name, tuple(dict.fromkeys([_hashable(identity), *others])))
 
@@ -173,11 +174,7 @@ def _numbers_or_levels(
 def _is_on_axis(axis: Axis, value: Any) -> bool:
     if axis.places is None:
         return _hashable(value) in axis.values
-    return _is_number(value) and min(axis.values) <= value <= max(axis.values)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number(value) and min(axis.values) <= value <= max(axis.values)
 
 
 def _written(dimension: Dimension) -> list[Any]:

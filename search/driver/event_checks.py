@@ -4,7 +4,6 @@ end, which may come at any moment), speak of trials that were asked and of names
 the same wherever the journal says a thing twice. Each event's own types were checked before
 (`run_reading`)."""
 
-import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
@@ -20,6 +19,7 @@ from search.driver.search_checks import (
 from search.driver.shared_checks import SearchSoFar, need
 from search.driver.trial_checks import check_asked, check_retried, check_told
 from search.experiment.kinds import CONCLUSIONS, KINDS, TRIAL_PHASES
+from search.experiment.settings import spelled
 from search.experiment.trial import TrialRecord
 from search.guests.table import GUESTS
 from search.journal.journal_file import Event, JournalError
@@ -97,7 +97,7 @@ def _check_repeats(events: Sequence[Event]) -> None:
     for event in events:
         kind = event["type"]
         if kind in CONCLUSIONS:
-            said = json.dumps(event["evidence"], sort_keys=True) if kind == "evidence" else kind
+            said = spelled(event["evidence"]) if kind == "evidence" else kind
             if said in concluded:
                 raise JournalError(f"{place_of(event)}: it was concluded before")
             concluded.add(said)

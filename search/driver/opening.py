@@ -15,7 +15,6 @@ from data.near_duplicates import look_grouped
 from data.own_code import live_hint
 from search.driver.algorithms import budget_ladder
 from search.driver.environment import describe_environment
-from search.driver.experiment_file import parse_config
 from search.driver.ledger import Stopped
 from search.driver.plan_checks import plan_lines
 from search.driver.prepare import (
@@ -73,7 +72,7 @@ def continued(
     own code was edited unless `code_changed`.
     """
     assert state.opened is not None, "a search goes on once it was begun"
-    begun = _begun_config(state.opened, run_dir)
+    begun = state.opened.experiment
     fixed = {k: v for k, v in differences(begun.filled, config.filled).items() if not may_change(k)}
     if fixed:
         raise UserError(
@@ -174,7 +173,7 @@ def _prepare(
     resources = resources_of(config, run_dir)
     if opened is None:
         return prepare(config, resources, heard)
-    prepared = prepare(config, resources, heard, opened.environment.get("precision", "float32"))
+    prepared = prepare(config, resources, heard, opened.environment["precision"])
     subject = subject_of(config, prepared.dataset, resources)
     require_precision(prepared.precision, replace(subject, pause=heard.pause))
     return prepared
@@ -230,7 +229,7 @@ def _resume(log: EventLog, config: ExperimentConfig, run_dir: Path) -> list[str]
     tried again; a line for people on each."""
     before = log.state
     assert before.opened is not None, "a search goes on once it was begun"
-    changes = differences(_begun_config(before.opened, run_dir).filled, config.filled)
+    changes = differences(before.opened.experiment.filled, config.filled)
     more_time = lifts_cut(before, config)
     if CODE in changes:  # what was painted by the code before
         forget_work(run_dir)
@@ -245,22 +244,6 @@ def _resume(log: EventLog, config: ExperimentConfig, run_dir: Path) -> list[str]
         lines += [f"trying trial {r.trial} ({label_text(r)}) again: {why_again(r)}" for r in again]
         log.append("retried", **retried.model_dump(mode="json", exclude={"time"}))
     return lines
-
-
-def _begun_config(opened: Opened, run_dir: Path) -> ExperimentConfig:
-    """As it is journaled. Raises UserError where another version of this program wrote it."""
-    try:
-        config = parse_config(opened.config, "the journaled config")
-    except UserError as error:
-        reason = str(error)
-    else:
-        if config.hash == opened.config_hash:
-            return config
-        reason = "this version reads its config otherwise"
-    raise UserError(
-        f"{run_dir} holds a search begun by another version of this program ({reason}); go on with "
-        f"that version, choose another --run-dir, or start anew with {FRESH}"
-    )
 
 
 def may_set_hours(state: SearchState, config: ExperimentConfig) -> bool:

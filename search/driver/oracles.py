@@ -74,15 +74,18 @@ def screening_oracle_class() -> Any:
     import keras_tuner
 
     class ScreeningOracle(keras_tuner.Oracle):
-        """Proposes a list of settings in its order, whatever comes of them. listed: makes it."""
+        """Proposes a list of settings in its order, whatever comes of them. listed: makes it, from
+        the oracle's seed."""
 
-        def __init__(self, listed: Callable[[], Sequence[dict[str, Any]]], **options: Any) -> None:
+        def __init__(
+            self, listed: Callable[[int], Sequence[dict[str, Any]]], **options: Any
+        ) -> None:
             super().__init__(**options)
             self._listed = listed
             self._left: Iterator[dict[str, Any]] | None = None
 
         def populate_space(self, trial_id: str) -> dict[str, Any]:
-            self._left = iter(self._listed()) if self._left is None else self._left
+            self._left = iter(self._listed(self.seed)) if self._left is None else self._left
             values = next(self._left, None)
             return {"status": "STOPPED" if values is None else "RUNNING", "values": values}
 

@@ -8,6 +8,7 @@ from functools import wraps
 from typing import ParamSpec, TypeVar
 
 from data.errors import UserError
+from search.guests.table import GUESTS
 
 _Answer = TypeVar("_Answer")
 _Arguments = ParamSpec("_Arguments")
@@ -17,7 +18,7 @@ PYTHON_WORDS = {
     "--fresh": "options=SessionOptions(fresh=True)",
     "--code-changed": "options=SessionOptions(code_changed=True)",
     "--inline": "options=SessionOptions(inline=True)",
-    "--demo-leak": "options=SessionOptions(guests=('leak',))",
+    **{g.option: f"options=SessionOptions(guests=({g.name!r},))" for g in GUESTS.values()},
     "--set": "overrides",
 }
 _OPTIONS = re.compile(rf"({'|'.join(PYTHON_WORDS)})(?![\w-])")

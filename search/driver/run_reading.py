@@ -8,7 +8,6 @@ by computing it again.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,7 +18,6 @@ from data.errors import UserError
 from data.files import read_regular
 from data.messages import escaped
 from search.driver.event_checks import check_events
-from search.driver.experiment_file import parse_config
 from search.experiment.config import ExperimentConfig
 from search.journal.events import Opened
 from search.journal.journal_file import (
@@ -66,13 +64,9 @@ class Run:
     opened: Opened
     warning: str | None = None
 
-    @cached_property
+    @property
     def config(self) -> ExperimentConfig:
-        """Raises JournalError where this version cannot read it."""
-        try:
-            return parse_config(self.opened.config, "the journaled config")
-        except UserError as error:
-            raise JournalError(str(error)) from error
+        return self.opened.experiment
 
 
 def open_run(run_dir: Path, limits: JournalLimits = OWN) -> Run:

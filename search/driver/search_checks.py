@@ -23,13 +23,13 @@ from search.driver.shared_checks import (
     need,
     need_value,
 )
-from search.driver.trial_checks import spelled
 from search.evidence.answer import AugmentationClaims, Claims, WholeClaim, answer_of
 from search.evidence.findings import Evidence, TestResult
 from search.experiment.beside import beside_of
 from search.experiment.config import ExperimentConfig, by_place, may_change
 from search.experiment.config_changes import changed, differences
 from search.experiment.precisions import PRECISIONS
+from search.experiment.settings import spelled
 from search.guests.table import GUESTS
 from search.journal.events import LATEST, Opened, Resumed
 from search.journal.journal_file import Event
@@ -103,8 +103,8 @@ def _check_environment(environment: dict[str, Any]) -> None:
         )
     allowed = tuple(PRECISIONS)
     need(
-        environment.get("precision", allowed[0]) in allowed,
-        f"environment.precision; allowed: {', '.join(allowed)}",
+        environment.get("precision") in allowed,
+        f"environment.precision is none that a search computes in; allowed: {', '.join(allowed)}",
     )
 
 
@@ -200,11 +200,9 @@ def _check_wholes(so_far: SearchSoFar, wholes: Iterable[WholeClaim]) -> None:
 
 
 def _check_beside(so_far: SearchSoFar, found: Claims) -> None:
-    """Some trial had all that is searched beside augmentation so. Journals from before there was
-    any have none."""
+    """Some trial had all that is searched beside augmentation so."""
     trained = (beside_of(so_far.space, each.spec.settings) for each in so_far.records)
-    is_one = not found.beside or any(found.beside == values for values in trained)
-    need(is_one, "its claims are beside values that no trial had")
+    need(found.beside in trained, "its claims are beside values that no trial had")
 
 
 def check_test(so_far: SearchSoFar, event: Event) -> None:

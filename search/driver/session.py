@@ -16,7 +16,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from data.files import make_folder, named_path, sweep_leftovers
+from data.files import LEFTOVER_SECONDS, make_folder, named_path, sweep_leftovers
 from data.own_code import Code, given
 from data.sources import path_to_images
 from data.transforms import imported_first
@@ -55,8 +55,6 @@ if TYPE_CHECKING:
 
 # Folders of the cache that others may be writing to; decoding sweeps its own.
 CACHES = ("features", "openvino")
-CACHE_LEFTOVER_SECONDS = 6 * 3600.0  # by then nobody is still at it
-
 
 PHASES = (
     SearchPhase("controls", run_controls),
@@ -103,7 +101,7 @@ def run_search(
     with RunLock(run_dir, notify=progress.message) as lock:
         sweep_made(run_dir)
         for part in CACHES:
-            sweep_leftovers(resources_of(config, run_dir).cache_dir / part, CACHE_LEFTOVER_SECONDS)
+            sweep_leftovers(resources_of(config, run_dir).cache_dir / part, LEFTOVER_SECONDS)
         if options.fresh:
             require_runnable(config)  # before anything is lost
             empty_run_dir(run_dir)

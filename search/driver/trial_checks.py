@@ -1,7 +1,5 @@
 """Whether what a journal says of its trials is what a search asks and is told."""
 
-import json
-
 from search.driver.shared_checks import (
     LARGEST_COUNT,
     METRICS,
@@ -16,7 +14,7 @@ from search.driver.shared_checks import (
     need_range,
     need_value,
 )
-from search.experiment.settings import MOST_EPOCHS
+from search.experiment.settings import MOST_EPOCHS, spelled
 from search.experiment.trial import TrialRecord, TrialResult
 from search.journal.events import LATEST, Retried, Told
 from search.journal.journal_file import Event
@@ -94,17 +92,7 @@ def check_told(so_far: SearchSoFar, event: Event) -> None:
     record, result = so_far.records[told.trial], told.result
     completed = result.status == "completed"
     if completed:
-        need(
-            result.metrics.keys() >= METRICS and result.score is not None,
-            "a completed trial has a score and metrics",
-        )
-        need(
-            result.optimistic_metrics.keys() >= METRICS, "a completed trial has optimistic_metrics"
-        )
-        need(
-            result.curve is not None and result.timing is not None and bool(result.best_epochs),
-            "a completed trial has a curve, a timing and best_epochs",
-        )
+        _check_completed(so_far, result)
     trained = completed and record.duplicate_of is None
     need(
         trained == (told.predictions_file is not None),
@@ -117,6 +105,22 @@ def check_told(so_far: SearchSoFar, event: Event) -> None:
         check_difference("effect.delta", told.effect.delta, so_far.config.evaluation.objective)
     images = sum(map(sum, so_far.opened.dataset.counts.values()))
     need_range("num_independent", result.num_independent, 0, images)
+
+
+def _check_completed(so_far: SearchSoFar, result: TrialResult) -> None:
+    need(
+        result.metrics.keys() >= METRICS and result.score is not None,
+        "a completed trial has a score and metrics",
+    )
+    need(result.optimistic_metrics.keys() >= METRICS, "a completed trial has optimistic_metrics")
+    need(
+        result.curve is not None and result.timing is not None and bool(result.best_epochs),
+        "a completed trial has a curve, a timing and best_epochs",
+    )
+    need(
+        result.num_independent is not None or so_far.opened.dataset.notes.groups is None,
+        "a completed trial on groups of images has num_independent",
+    )
 
 
 def _check_result(result: TrialResult) -> None:
@@ -170,7 +174,3 @@ def check_retried(so_far: SearchSoFar, event: Event) -> None:
         all(n in known for n in retried.trials), "its trials are not of those that it goes back to"
     )
     del so_far.records[retried.first :]
-
-
-def spelled(value: object) -> str:
-    return json.dumps(value, sort_keys=True)

@@ -5,14 +5,13 @@ terminal, MLflow, the export and `summary.json` all read these values. How the i
 is in `intervals`, which claims there are in `claims`.
 """
 
-import json
 from collections.abc import Iterator
 from math import sqrt
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
-from search.experiment.settings import Frozen
+from search.experiment.settings import Frozen, spelled
 
 VerdictWord = Literal["HELPS", "HURTS", "NEGLIGIBLE", "NO EVIDENCE", "NOT TRIED"]
 AnswerKind = Literal["use", "none", "cannot_tell"]
@@ -143,7 +142,7 @@ class Claims(Beside):
     def _says_one_thing_about_a_setting(self) -> "Claims":
         said: dict[str, Estimate | None] = {}
         for each in (*candidates(self), *self._on_curves()):
-            key = each.label if not each.settings else json.dumps(each.settings, sort_keys=True)
+            key = each.label if not each.settings else spelled(each.settings)
             if said.setdefault(key, each.measured) != each.measured:
                 raise ValueError(f"two estimates of {key}")
         return self

@@ -7,15 +7,13 @@ which no table exists, and the sum costs 2 % of an interval's width at two looks
 of all looks hold their truths together, and an interval that has decided is kept as it stands.
 """
 
-import json
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import sqrt
-from typing import Any
 
 from search.evidence.answer import AugmentationClaims, Claims, Estimate, WholeClaim, word_of
-from search.experiment.settings import Frozen
+from search.experiment.settings import Frozen, spelled
 
 
 @dataclass(frozen=True)
@@ -115,8 +113,8 @@ def with_settled(claims: Claims, settled: Settled) -> Claims:
         for each in claims.augmentations
     )
     # a whole setting that is an augmentation alone has one estimate
-    alone = {_key({each.name: each.strength}): each.alone for each in rows if each.alone}
-    alone |= {_key({e.name: point.value}): point.measured for e in rows for point in e.curve}
+    alone = {spelled({each.name: each.strength}): each.alone for each in rows if each.alone}
+    alone |= {spelled({e.name: point.value}): point.measured for e in rows for point in e.curve}
     known = {_name(each): each.measured for each in settled.wholes}
     shown = {_name(each): each for each in (*settled.wholes, *claims.wholes)}
     wholes = (
@@ -134,7 +132,7 @@ def with_settled(claims: Claims, settled: Settled) -> Claims:
 
 
 def _name(whole: WholeClaim) -> str:
-    return _key(whole.settings) if whole.settings else whole.label
+    return spelled(whole.settings) if whole.settings else whole.label
 
 
 def _as_settled(
@@ -144,12 +142,8 @@ def _as_settled(
     it gains alone."""
     settings = used.settings if used is not None else {}
     curve = then.curve if settings.keys() == {then.name} else now.curve_beside
-    beside = {_key(point.value): point.measured for point in curve}
+    beside = {spelled(point.value): point.measured for point in curve}
     if settings.keys() == {then.name} and then.alone is not None:
-        beside.setdefault(_key(then.strength), then.alone)
-    found = beside.get(_key(settings.get(then.name)), beside.get(_key(then.strength)))
+        beside.setdefault(spelled(then.strength), then.alone)
+    found = beside.get(spelled(settings.get(then.name)), beside.get(spelled(then.strength)))
     return then.model_copy(update={"with_recommended": found, "curve_beside": curve})
-
-
-def _key(value: Any) -> str:
-    return json.dumps(value, sort_keys=True)

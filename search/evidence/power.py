@@ -105,7 +105,6 @@ class Advice(Frozen):
     standard_error: float | None
     needed: Plan | None
     needed_images: int | None
-    basis: Basis
 
     @property
     def found(self) -> str:
@@ -269,13 +268,12 @@ def advise(
         standard_error=sqrt(sum(spread.variances(asked))),
         needed=min(enough, key=lambda each: (each.folds * each.seeds, each.folds), default=None),
         needed_images=next(large, None),
-        basis="measured" if known.spread else "assumed",
     )
 
 
 _UNKNOWN: dict[str, Any] = dict.fromkeys(
     ("detectable_effect", "at_best", "standard_error", "needed", "needed_images")
-) | {"basis": "assumed"}
+)
 
 
 def _amount(effect: float, objective: Objective) -> str:

@@ -220,7 +220,12 @@ class Settings(Frozen):
 
 def content_hash(content: object) -> str:
     """sha256 of a value of JSON in hex, whatever the order of its keys."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(spelled(content).encode()).hexdigest()
+
+
+def spelled(value: object) -> str:
+    """A value of JSON as text, whatever the order of its keys."""
+    return json.dumps(value, sort_keys=True)
 
 
 def setting_key(settings: Settings) -> str:

@@ -102,6 +102,9 @@ class Resources(Frozen):
         return self.views_dir.parent / "checkpoints"
 
 
+CURVES = ("loss", "accuracy", "val_loss", "val_accuracy")
+
+
 class Curve(Frozen):
     """Means over the heads still training, one number per epoch. Heads that have stopped keep their
     last value.
@@ -118,9 +121,7 @@ class Curve(Frozen):
 
     @property
     def values(self) -> dict[str, tuple[float, ...]]:
-        return {
-            name: getattr(self, name) for name in ("loss", "accuracy", "val_loss", "val_accuracy")
-        }
+        return {name: getattr(self, name) for name in CURVES}
 
     @property
     def phase_of_epoch(self) -> tuple[str, ...]:

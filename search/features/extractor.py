@@ -89,8 +89,7 @@ class Extractor:
     """A frozen backbone ready to run. Not for two threads at once.
 
     `output_shape` is that of one image's features, `dim` how many numbers they are. `weights` is a
-    hash of the network with its weights. `difference` is the relative difference from Keras on the
-    images of the check, and `fallback` why another engine than the first choice is used, if so.
+    hash of the network with its weights.
     """
 
     engine: str
@@ -98,8 +97,6 @@ class Extractor:
     weights: str
     output_shape: tuple[int, ...]
     image_shape: tuple[int, ...]
-    difference: float
-    fallback: str | None
     _runner: Runner = field(repr=False)
 
     @property
@@ -197,16 +194,14 @@ def build_extractor(
         except Exception as error:
             reasons.append(f"{candidate.name}: {_one_line(error)}")
             continue
-        if not reasons:
-            return extractor
-        fallback = "; ".join(reasons)
-        _LOG.warning(
-            "features are computed by %s in %s (%s)",
-            extractor.engine,
-            extractor.precision,
-            fallback,
-        )
-        return replace(extractor, fallback=fallback)
+        if reasons:
+            _LOG.warning(
+                "features are computed by %s in %s (%s)",
+                extractor.engine,
+                extractor.precision,
+                "; ".join(reasons),
+            )
+        return extractor
     raise RuntimeError(f"no engine can run this backbone ({'; '.join(reasons)})")
 
 
@@ -216,18 +211,18 @@ def _checked(
     precision: Precision = request.precision if engine.has_bfloat16 else "float32"
     runner = engine.build(replace(request, precision=precision))
     shapes = reference.shape[1:], images.shape[1:]
-    extractor = Extractor(engine.name, precision, request.identity, *shapes, 0.0, None, runner)
-    return compared(extractor, images, reference)
+    extractor = Extractor(engine.name, precision, request.identity, *shapes, runner)
+    need_alike(extractor, images, reference)
+    return extractor
 
 
-def compared(extractor: Extractor, images: np.ndarray, reference: np.ndarray) -> Extractor:
-    """The extractor with its `difference` from Keras's features of the images. Raises
-    ArithmeticError where that is more than its precision is allowed."""
+def need_alike(extractor: Extractor, images: np.ndarray, reference: np.ndarray) -> None:
+    """Raises ArithmeticError where its features of the images differ from Keras's by more than its
+    precision is allowed."""
     difference = relative_difference(extractor.extract([images], len(images)), reference)
     allowed = PRECISIONS[extractor.precision].allowed_difference
     if not difference <= allowed:
         raise ArithmeticError(f"differs from Keras by {difference:.2g}, {allowed:g} is let pass")
-    return replace(extractor, difference=difference)
 
 
 def _candidates(engine: str) -> list[FeatureEngine]:

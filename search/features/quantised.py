@@ -29,7 +29,7 @@ from data.scratch import scratch_folder
 from search.experiment.precisions import Precision
 from search.features.calibration import Calibration
 from search.features.devices import INT8_FLAGS, processor_flags, why_not_on_openvino
-from search.features.extractor import Extractor, by_keras, compared, model_identity
+from search.features.extractor import Extractor, by_keras, model_identity, need_alike
 from search.features.kept_networks import NETWORK, kept_network
 from search.features.runners import compiled, exported, fixed_batches, import_openvino
 
@@ -101,8 +101,9 @@ def _built(wanted: Quantising, versions: str, check_images: np.ndarray) -> Extra
     runner = compiled(network, "int8", wanted.num_threads)
     reference = by_keras(wanted.model, check_images)
     shapes = reference.shape[1:], check_images.shape[1:]
-    extractor = Extractor("openvino", "int8", identity, *shapes, 0.0, None, runner)
-    return compared(extractor, check_images, reference)
+    extractor = Extractor("openvino", "int8", identity, *shapes, runner)
+    need_alike(extractor, check_images, reference)
+    return extractor
 
 
 def quantised_network(wanted: Quantising, versions: str) -> tuple[openvino.Model, str]:

@@ -43,6 +43,7 @@ class Guest(Generic[Found]):
     """What it brings to a search, part by part."""
 
     name: GuestName  # of its phase, its event, and the kind of its trials
+    option: str  # of `run`, that asks for it
     scored: Callable[["LoadedTrial"], "LoadedTrial"]  # a trial of its own, as it is scored
     conclude: Callable[["Context", "Knowledge"], Found]  # its phase
     found: type[Found]  # what that ends with, journaled

@@ -133,6 +133,7 @@ def _shares(score: LeakedScore) -> tuple[tuple[float, tuple[float, float]], ...]
 
 LEAK = Guest(
     name="leak",
+    option="--demo-leak",
     scored=leaked,
     conclude=demonstrate,
     found=LeakDemo,

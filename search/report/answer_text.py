@@ -167,8 +167,6 @@ def _stopped_early(view: SearchView) -> Iterator[str]:
 
 def _no_answer_yet(view: SearchView) -> str:
     if view.is_finished:
-        if not view.completed_trials:
-            return "No answer: the search ended and no trial was completed."
         trials = plural(len(view.completed_trials), "trial")
         return (
             f"No answer: the search ended, and none of its {trials} changed a picture; try more of "

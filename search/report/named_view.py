@@ -1,7 +1,6 @@
 """What the settings of a search are called: by what they set, rounded to what shows, and no two
 alike. The part of the one view that names things."""
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 from data.augmentations import AUGMENTATIONS
 from data.value_forms import is_number
 from search.evidence.answer import candidates
+from search.experiment.settings import spelled
 from search.experiment.trial import TrialRecord
 from search.report.record_view import RecordView
 from search.report.wording import (
@@ -96,7 +96,7 @@ def searched_part(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def _key(augmentation: Mapping[str, Any]) -> str:
     """The same of 15 and 15.0."""
-    return json.dumps({k: _plain(v) for k, v in augmentation.items()}, sort_keys=True)
+    return spelled({k: _plain(v) for k, v in augmentation.items()})
 
 
 def _plain(value: Any) -> Any:

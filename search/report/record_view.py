@@ -234,11 +234,9 @@ class RecordView:
         """
         if record is None or self.opened is None:
             return None
-        groups = self.opened.dataset.notes.groups
         count = num_scored(record, self.opened.dataset)
         if not count:
             return None
         from search.evidence.scores import accuracy_of
 
-        share = groups.independent_share if groups else 1.0  # of journals that lack the number
-        return accuracy_of(record.result, share * count, optimistic)
+        return accuracy_of(record.result, count, optimistic)

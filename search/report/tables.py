@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from data.secrets import redacted
+from data.splits import SPLIT_NAMES
 from search.experiment.objectives import SHOWN_ANYWAY
 from search.experiment.trial import Effect, Probe, TrialRecord
 from search.guests.guest import Exhibit, ExhibitRow
@@ -25,7 +26,6 @@ from search.report.wording import (
 )
 
 MOST_CLASSES, MOST_NOTED = 60, 10
-SPLITS = ("train", "validation", "test")
 EFFECT = "effect (95 %)"
 OWN_EFFECT = "by its own training (95 %)"  # beside that of all trainings: another figure
 
@@ -167,17 +167,17 @@ def class_table(view: SearchView) -> Table:
     if view.opened is None:
         return Table.of("Images per class", (), ())
     data = view.opened.dataset
-    counts = [data.counts.get(split, ()) or (0,) * len(data.class_names) for split in SPLITS]
+    counts = [data.counts.get(split, ()) or (0,) * len(data.class_names) for split in SPLIT_NAMES]
     rows = list(zip(data.class_names, zip(*counts, strict=True), strict=True))
     totals = ("all", tuple(map(sum, counts)))
     columns: list[Column[tuple[str, Sequence[int]]]] = [Column("class", lambda row: row[0])]
-    columns += [_split_column(place) for place in range(len(SPLITS))]
+    columns += [_split_column(place) for place in range(len(SPLIT_NAMES))]
     left_out = max(0, len(rows) - MOST_CLASSES)
     return Table.of("Images per class", columns, [*rows[:MOST_CLASSES], totals], left_out)
 
 
 def _split_column(place: int) -> Column[tuple[str, Sequence[int]]]:
-    return Column(SPLITS[place], lambda row: str(row[1][place]))
+    return Column(SPLIT_NAMES[place], lambda row: str(row[1][place]))
 
 
 def safety_table(view: SearchView) -> Table:
@@ -228,8 +228,6 @@ def version_table(view: SearchView) -> Table:
     rows: list[tuple[str, str]] = []
     if view.opened is not None:
         rows = [("search", view.opened.search_id), ("experiment file", view.opened.config_hash)]
-        if "dataset" not in view.opened.environment:
-            rows.append(("dataset", view.opened.dataset.digest))
         rows += _flat(view.opened.environment)
     columns: Sequence[Column[tuple[str, str]]] = (
         Column("name", lambda row: row[0]),

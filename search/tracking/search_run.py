@@ -44,7 +44,7 @@ def search_row(
     opened = opened_of(view)
     told = [record for record in view.records if record.result is not None]
     last = max([r.told_at or 0.0 for r in told] + [view.finished_at or 0.0, opened.started_at])
-    status = _search_status(view)
+    status = STATUSES[view.status]
     # What is found has no course: at step 0 the dashboard draws a bar, else a line of a single
     # point.
     steps = [
@@ -97,15 +97,12 @@ def dataset_rows(view: SearchView) -> tuple[DatasetRow, ...]:
     return tuple(rows)
 
 
-# MLflow's words. FAILED too where a search ended and no trial was completed: nothing can be read
-# from it.
-STATUSES = {"unfinished": "RUNNING", "failed": "FAILED", "stopped": "KILLED"}
-
-
-def _search_status(view: SearchView) -> str:
-    if view.is_finished:
-        return "FINISHED" if view.completed_trials else "FAILED"
-    return STATUSES[view.status]
+STATUSES = {  # MLflow's words
+    "unfinished": "RUNNING",
+    "failed": "FAILED",
+    "stopped": "KILLED",
+    "finished": "FINISHED",
+}
 
 
 def _search_tags(view: SearchView, place: Place | None) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from data.augmentations import AUGMENTATIONS
 from search.experiment.objectives import SHOWN_ANYWAY, Unit
-from search.experiment.trial import TrialRecord, TrialResult
+from search.experiment.trial import CURVES, TrialRecord, TrialResult
 from search.report.trial_facts import trained_seconds
 from search.report.view import SearchView
 from search.report.wording import ends_text
@@ -67,9 +67,7 @@ def running_row(view: SearchView, record: TrialRecord, started: int) -> RunRow:
 def curve_point_values(report: EpochReport) -> dict[str, float]:
     """The four points of an epoch, by the name that MLflow has them under: with its phase, where a
     trial has several."""
-    values = {
-        name: getattr(report, name) for name in ("loss", "accuracy", "val_loss", "val_accuracy")
-    }
+    values = {name: getattr(report, name) for name in CURVES}
     return {curve_name(name, report.phase): value for name, value in values.items()}
 
 

@@ -10,9 +10,9 @@ import numpy as np
 
 from data.messages import escaped
 from search.experiment.objectives import OBJECTIVES, Objective
+from search.experiment.trial import CURVES
 from search.training.head_scores import HeadAnswer
 from search.training.head_shape import HeadState, HeadWeights
-from search.training.run_values import CURVES
 
 # as an answer's parts are named, and the kind of their numbers and how many axes they have
 ANSWER_PARTS = {"predicted": ("i", 2), "log_prob": ("f", 2), "log_probs": ("f", 3)}

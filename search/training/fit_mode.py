@@ -14,13 +14,13 @@ from data.errors import UserError
 from search.experiment.settings import ModelSettings, Settings, TrainingSettings
 from search.training.head_scores import HeadScores
 from search.training.head_shape import HeadWeights
-from search.training.lost_networks import Course, accuracy_tells, diverged_text, lost_of
+from search.training.lost_networks import Course, accuracy_tells, lost_of, need_others
 from search.training.own_call import call_fit, unheard
 from search.training.own_fit import SCORING_BATCH, OwnFit
 from search.training.own_model import build_own, naming_values
 from search.training.own_outputs import outputs_of
 from search.training.pictures import digest_of
-from search.training.run_values import TrainedHeads, TrialFailure
+from search.training.run_values import TrainedHeads
 from search.training.training_mode import LoadedTrial, Mode, Trained, refuse_clean_throughout
 
 if TYPE_CHECKING:
@@ -65,13 +65,11 @@ def _scores(trial: LoadedTrial) -> HeadScores:
 
 
 def _need_others(trial: LoadedTrial, fits: Sequence[OwnFit]) -> None:
-    """Raises TrialFailure as soon as half of all have diverged, or the final model has before it
-    had weights."""
-    diverged = [number for number, fit in enumerate(fits) if fit.diverged]
-    is_final = trial.spec.protocol.epochs is not None and fits[0].diverged_in == 1
-    if is_final or 2 * len(diverged) >= len(trial.tasks):
-        count = diverged_text(diverged, len(trial.tasks), "models")
-        raise TrialFailure(f"{count}: {fits[diverged[-1]].diverged}")
+    """Raises TrialFailure as `need_others`."""
+    diverged = {number: fit.diverged_in - 1 for number, fit in enumerate(fits) if fit.diverged}
+    if fits[-1].diverged:
+        is_final = trial.spec.protocol.epochs is not None
+        need_others(diverged, len(trial.tasks), "models", fits[-1].diverged, is_final)
 
 
 def _trained(trial: LoadedTrial, head: int, scores: HeadScores) -> OwnFit:
@@ -113,10 +111,6 @@ def _course(fit: OwnFit) -> Course:
         ended=fit.scores.stopped(fit.head),
         cut=fit.is_cut and is_whole,
     )
-
-
-def _forget_nothing(trial: LoadedTrial) -> None:
-    """Its pictures are painted as they are wanted."""
 
 
 def _check(model: ModelSettings, training: TrainingSettings) -> None:
@@ -184,7 +178,6 @@ def _put(backbone: "keras.Model", settings: Settings, weights: Sequence[np.ndarr
 FIT = Mode(
     name="fit",
     train=train_fit,
-    forget=_forget_nothing,
     put=_put,
     check=_check,
     side_by_side=False,

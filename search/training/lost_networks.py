@@ -3,7 +3,7 @@ fine-tuning undoes what their heads had learnt.
 One such among several says nothing of the setting, and is named instead of being taken for it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -121,9 +121,15 @@ def by_guessing(
     return *answer, np.tile(shares, (len(predicted), 1))
 
 
-def diverged_text(heads: Sequence[int], num_networks: int, what: str) -> str:
-    """`2 of 3 networks diverged (0, 2)`"""
-    return f"{len(heads)} of {num_networks} {what} diverged ({', '.join(map(str, heads))})"
+def need_others(
+    diverged: Mapping[int, int], num_networks: int, what: str, why: str, is_final: bool
+) -> None:
+    """diverged: which networks, and the epoch of each, from 0. why: of the last of them. is_final:
+    the model that is kept is among them, the first. Raises TrialFailure as soon as half of all have
+    diverged, or that one has before it had weights."""
+    if (is_final and diverged.get(0) == 0) or 2 * len(diverged) >= num_networks:
+        which = ", ".join(map(str, sorted(diverged)))
+        raise TrialFailure(f"{len(diverged)} of {num_networks} {what} diverged ({which}): {why}")
 
 
 def too_many(lost: Sequence[LostNetwork], num_networks: int) -> bool:

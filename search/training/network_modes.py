@@ -15,7 +15,7 @@ import numpy as np
 from data.errors import UserError
 from data.messages import literal
 from search.experiment.settings import ModelSettings, TrainingSettings
-from search.experiment.trial import Curve
+from search.experiment.trial import CURVES, Curve
 from search.features.backbones import find_backbone
 from search.features.feature_rows import NO_COST, FeatureCost, NotFinite
 from search.features.store import FeatureStore
@@ -28,7 +28,7 @@ from search.training.network_training import NetworkPhase, answer_by, train_phas
 from search.training.network_variables import Live
 from search.training.pictures import AugmentedPictures, Feed, ImageFeed, StoredFeed
 from search.training.progress import EpochReport, OnEpoch
-from search.training.run_values import CURVES, TrainedHeads
+from search.training.run_values import TrainedHeads
 from search.training.training_mode import (
     LoadedTrial,
     Mode,
@@ -265,14 +265,9 @@ def _check_scratch(model: ModelSettings, training: TrainingSettings) -> None:
         )
 
 
-def _forget_nothing(trial: LoadedTrial) -> None:
-    """Its pictures are painted as they are wanted."""
-
-
 SCRATCH = Mode(
     name="scratch",
     train=train_scratch,
-    forget=_forget_nothing,
     put=put_body,
     check=_check_scratch,
     side_by_side=True,

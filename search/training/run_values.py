@@ -9,12 +9,10 @@ from typing import Protocol
 import numpy as np
 
 from search.experiment.objectives import Objective
-from search.experiment.trial import Curve, LostNetwork
+from search.experiment.trial import CURVES, Curve, LostNetwork
 from search.training.head_scores import HeadAnswer, HeadScores
 from search.training.head_shape import HeadState, HeadWeights
 from search.training.head_tasks import HeadTask
-
-CURVES = ("loss", "accuracy", "val_loss", "val_accuracy")
 
 
 class TrialFailure(Exception):

@@ -144,11 +144,11 @@ class Mode:
 
     name: str
     train: Callable[[LoadedTrial], Trained]
-    forget: Callable[[LoadedTrial], None]
     put: Callable[["keras.Model", Settings, Sequence[np.ndarray]], HeadWeights]
     check: Callable[[ModelSettings, TrainingSettings], None]
     side_by_side: bool
     budget: Literal["views", "epochs"]
+    forget: Callable[[LoadedTrial], None] = lambda trial: None  # it kept none
     phases: Callable[[TrainingSettings], tuple[PhaseLimit, ...]] = one_phase
     views: Views | None = None
     has_backbone: bool = True

@@ -9,7 +9,7 @@ from search.experiment.trial import LostNetwork
 from search.training.checkpoint_contents import KeptTraining
 from search.training.head_scores import HeadAnswer, HeadScores
 from search.training.head_shape import HeadWeights
-from search.training.lost_networks import Course, by_guessing, diverged_text, lost_of
+from search.training.lost_networks import Course, by_guessing, lost_of, need_others
 from search.training.progress import EpochReport, OnEpoch
 from search.training.run_values import HeadEpoch, RunPlan, TrainedHeads, Trainer, TrialFailure
 from search.training.trial_files import Checkpoint
@@ -96,15 +96,15 @@ class _Run:
             return True
         plan, head = self.plan, reached.head
         self.diverged[head] = self.epoch
-        is_final = head == 0 and self.epoch == 0 and plan.patience is None  # it has no weights
-        if not plan.may_lose or is_final or 2 * len(self.diverged) >= len(plan.tasks):
-            phase = f" of phase {plan.phase}" if plan.phase else ""
-            count = diverged_text(sorted(self.diverged), len(plan.tasks), "networks")
-            raise TrialFailure(
-                f"{count + ': ' if plan.may_lose else ''}the {which} loss of head {head} became "
-                f"{losses[which]} in epoch {self.epoch + 1}{phase} (learning rate "
-                f"{plan.learning_rate:g}); lower {plan.learning_rate_setting}"
-            )
+        phase = f" of phase {plan.phase}" if plan.phase else ""
+        why = (
+            f"the {which} loss of head {head} became {losses[which]} in epoch {self.epoch + 1}"
+            f"{phase} (learning rate {plan.learning_rate:g}); lower {plan.learning_rate_setting}"
+        )
+        if not plan.may_lose:
+            raise TrialFailure(why)
+        is_final = plan.patience is None
+        need_others(self.diverged, len(plan.tasks), "networks", why, is_final)
         return False
 
     def _guessing(self, reached: HeadEpoch) -> HeadEpoch:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import AfterValidator
 
 from data.secrets import redacted
+from data.value_forms import is_number
 from search.experiment.settings import Frozen
 
 MISSING = object()
@@ -82,13 +83,9 @@ def _leaves(value: Any, name: str, place: tuple[int, ...]) -> Iterator[tuple[str
 
 
 def _same(journaled: Any, recomputed: Any, slack: float) -> bool:
-    if slack and _is_number(journaled) and _is_number(recomputed):
+    if slack and is_number(journaled) and is_number(recomputed):
         return bool(abs(journaled - recomputed) <= slack)
     return bool(journaled == recomputed)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _text(value: Any) -> str:

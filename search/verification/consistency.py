@@ -66,9 +66,9 @@ def _unlike_config(run: Run) -> Iterator[Difference]:
     written = {name: fixed.get(name) for name in opened.fixed}
     comparison.check("fixed", opened.fixed, written)
     comparison.check("name", opened.name, config.name)
-    wanted, used = config.execution.precision, opened.environment.get("precision")
+    wanted, used = config.execution.precision, opened.environment["precision"]
     stood_in = (wanted, used) == ("int8", "float32")
-    if wanted != "auto" and used is not None and not stood_in:
+    if wanted != "auto" and not stood_in:
         comparison.check("environment: precision", used, wanted)
     yield from comparison.differences
 
@@ -167,7 +167,7 @@ def _unsound_cut(state: SearchState, cut: Event, sitting: _Sitting) -> str | Non
     if cut["after"] != asked:
         return f"it is said to come after {cut['after']} trials; {asked} were asked for by then"
     elapsed = cut["time"] - sitting.began + sitting.prepared + START_SECONDS
-    precision = state.opened.environment.get("precision", "float32")
+    precision = state.opened.environment["precision"]
     deadline = Deadline(config, sitting.earlier, 0.0, lambda: elapsed, precision)
     for record in state.records:
         deadline.told(record)

@@ -167,7 +167,7 @@ def with_own_cache(config: ExperimentConfig, resources: Resources, folder: Path)
 def prepare_again(run: Run, resources: Resources) -> Prepared:
     """As the search prepared itself, in the precision that it resolved then. Raises UserError as
     `prepare` does."""
-    return prepare(run.config, resources, begun_in=run.opened.environment.get("precision"))
+    return prepare(run.config, resources, begun_in=run.opened.environment["precision"])
 
 
 def require_precisions(run: Run, numbers: Sequence[int], resources: Resources) -> None:

@@ -265,11 +265,10 @@ def _check_trials(
                 comparison.note(where, str(error))
                 continue
             metrics = metric_values(answers, labels, num_classes)
-            journaled = {name: metrics.get(name) for name in result.metrics}  # some came later
-            comparison.check(f"{where}: metrics", result.metrics, journaled, slack)
-            if result.num_independent is not None:
-                again = independent_images(answers.of(truth), labels)
-                comparison.check(f"{where}: num_independent", result.num_independent, again, slack)
+            comparison.check(f"{where}: metrics", result.metrics, metrics, slack)
+            grouped = truth.groups is not None
+            again = independent_images(answers.of(truth), labels) if grouped else None
+            comparison.check(f"{where}: num_independent", result.num_independent, again, slack)
             objective = record.spec.protocol.objective
             before, after = result.validation_hash or ("", "")
             comparison.check(f"{where}: validation_hash, before and after", before, after)
