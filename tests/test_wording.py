@@ -239,7 +239,7 @@ def test_a_search_that_could_not_see_says_what_it_would_have_seen() -> None:
         (0.001, "adds nothing shown beside it"),
         (-0.02, "hurts beside it"),
         (0.02, "helps beside it too"),
-        (None, "was not tried beside it"),
+        (None, "what it adds to what is used is not told"),
     ],
 )
 def test_what_helps_alone_and_is_left_out_is_explained(effect: float | None, words: str) -> None:
@@ -453,7 +453,7 @@ def test_below_the_answer_stand_its_strengths_and_what_could_not_be_seen() -> No
     )
     sure = make_claims(half_width=0.004, alone={"width_shift_range": -0.005, "zoom_range": 0.0006})
     assert with_answer(answered(sure))[1] == (
-        "No gain that matters went unseen: alone, no other augmentation gains more than 0.5 points."
+        "Alone, what is not shown to help gains no more than 0.5 points."
     )
     assert with_answer(SearchView(without_recommendation())) == []  # the answer says it itself
     assert with_answer(SearchView(make_state("search"))) == []

@@ -191,7 +191,7 @@ class Answer(Beside):
     or it cannot be told, because an effect below `detectable` was invisible here:
     of what is known least (`least_known`); `shortfall` is what would show one.
     left_out: augmentations that HELP alone and are not in what is used, with the verdict on what
-    they add to the recommended setting; NOT TRIED where they were not tried beside what is used.
+    they add to it; NOT TRIED where that is not claimed.
     """
 
     kind: AnswerKind
@@ -284,9 +284,12 @@ def candidates(claims: Claims) -> list[WholeClaim]:
 
 
 def _left_out(claims: Claims, used: WholeClaim) -> dict[str, VerdictWord]:
-    is_recommended, own = used.label == claims.recommended, {*used.settings, *used.sets}
-    return {
-        each.name: word_of(each.with_recommended if is_recommended else None, claims.negligible)
-        for each in claims.augmentations
-        if word_of(each.alone, claims.negligible) == "HELPS" and each.name not in own
-    }
+    whole = next((each for each in claims.wholes if each.label == claims.recommended), None)
+    found: dict[str, VerdictWord] = {}
+    for each in claims.augmentations:
+        helps = word_of(each.alone, claims.negligible) == "HELPS"
+        if helps and each.name not in {*used.settings, *used.sets}:
+            beside = {k: v for k, v in whole.settings.items() if k != each.name} if whole else {}
+            told = each.with_recommended if beside == used.settings != {} else None
+            found[each.name] = word_of(told, claims.negligible)
+    return found

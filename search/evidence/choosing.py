@@ -19,7 +19,7 @@ class Strengths:
     """Which strengths of one augmentation are not shown to be worse than the best.
 
     best, sensible: indices of the axis's values: the best as estimated; the weakest strength
-    that keeps four fifths of its gain. first, last: ends of the range, among values.
+    that keeps four fifths of its gain. first, last: ends of the range about the best, among values.
     """
 
     best: int
@@ -44,8 +44,15 @@ def strengths(
     kept = (gains / errors).max(axis=1) <= np.quantile(by_luck, 0.95, axis=0)
     effects = np.array([0.0, *(-gains[1:, 0])]).round(_DECIMALS)
     best = int(effects.argmax())
-    within = [*np.flatnonzero(kept), best]
-    return Strengths(best, _sensible(effects), int(min(within)), int(max(within)))
+    return Strengths(best, _sensible(effects), *_about(best, kept))
+
+
+def _about(best: int, kept: np.ndarray) -> tuple[int, int]:
+    """The first and the last of those that are kept next to one another about the best."""
+    left_out = [index for index in np.flatnonzero(~kept) if index != best]
+    first = max((index + 1 for index in left_out if index < best), default=0)
+    last = min((index - 1 for index in left_out if index > best), default=len(kept) - 1)
+    return int(first), int(last)
 
 
 def _sensible(effects: np.ndarray) -> int:

@@ -7,20 +7,20 @@ from collections.abc import Iterator
 
 from data.messages import plural
 from search.evidence.answer import Answer, VerdictWord
-from search.report.judged import WholeSetting
+from search.report.doubts import doubt_lines
 from search.report.sentences import way_on_text
 from search.report.strength_ranges import is_outdone, is_within, range_text
 from search.report.unseen import invisible_text, unknown_lines, unseen_lines, ways_text
 from search.report.view import SearchView
-from search.report.wording import beside_text, effect_text, estimate_text, size_text, strength_text
+from search.report.wording import beside_text, bound_text, effect_text, estimate_text, strength_text
 
 # of what HELPS alone and is left out, by the verdict on what it adds to what is used
 WHY_LEFT_OUT: dict[VerdictWord, str] = {
-    "NEGLIGIBLE": "adds nothing shown beside it",
-    "NO EVIDENCE": "adds nothing shown beside it",
-    "HURTS": "hurts beside it",
-    "HELPS": "helps beside it too, and was not part of what was tried whole",
-    "NOT TRIED": "was not tried beside it",
+    "NEGLIGIBLE": "it adds nothing shown beside it",
+    "NO EVIDENCE": "it adds nothing shown beside it",
+    "HURTS": "it hurts beside it",
+    "HELPS": "it helps beside it too, and was not part of what was tried whole",
+    "NOT TRIED": "what it adds to what is used is not told",
 }
 
 
@@ -63,13 +63,7 @@ def _strengths(view: SearchView) -> Iterator[str]:
 def beside_answer(view: SearchView) -> list[str]:
     """What must be known with the answer: what helps and is left out, what speaks against it, what
     was stopped early."""
-    return [
-        *_beside(view),
-        *_left_out(view),
-        *_doubts(view),
-        *_on_test(view),
-        *_stopped_early(view),
-    ]
+    return [*_beside(view), *_left_out(view), *doubt_lines(view), *_stopped_early(view)]
 
 
 def _beside(view: SearchView) -> Iterator[str]:
@@ -87,10 +81,16 @@ def _settled(view: SearchView, found: Answer) -> str:
         how = ", confirmed on fresh seeds" if view.is_use_confirmed else ""
         same = " with the same" if view.beside else ""
         return f"Use {view.recommended}: {gain} over no augmentation{same}{how}."
+    if view.most_gain <= 0:
+        return (
+            f"Use {view.recommended}: {view.unit.of} without augmentation is as good as it can be, "
+            "on the images scored."
+        )
     if found.kind == "none":
         return (
             f"Use {view.recommended}: what was tried is shown to gain "
-            f"{_less_than(view, found.at_most or 0.0)}."
+            f"{_less_than(view, found.at_most or 0.0)}, each augmentation alone and each whole "
+            "setting told of."
         )
     if found.detectable is None and view.beside:
         return (
@@ -109,48 +109,15 @@ def _less_than(view: SearchView, value: float) -> str:
     unit = view.unit
     if value <= 0:
         return "nothing"
-    return f"less than {size_text(value, unit)} of {unit.of}"
+    return f"less than {bound_text(value, unit)} of {unit.of}"
 
 
 def _left_out(view: SearchView) -> Iterator[str]:
     alone = {judged.name: judged.measured for judged in view.augmentations}
     for name, word in (view.answer.left_out if view.answer else {}).items():
         yield (
-            f"{name} HELPS alone, {estimate_text(alone.get(name), view.unit)}, and is left out: it "
+            f"{name} HELPS alone, {estimate_text(alone.get(name), view.unit)}, and is left out: "
             f"{WHY_LEFT_OUT[word]}."
-        )
-
-
-def _doubts(view: SearchView) -> Iterator[str]:
-    rows = [(judged.name, judged.verdict, judged.doubts) for judged in view.augmentations]
-    rows += [(_whole_name(each, view), each.verdict, each.doubts) for each in view.wholes]
-    by_doubt: dict[tuple[VerdictWord, str], list[str]] = {}
-    for name, word, doubts in rows:
-        if doubts:
-            by_doubt.setdefault((word, " and ".join(doubts)), []).append(name)
-    for (verdict, doubt), names in by_doubt.items():
-        said = f"{verdict} of {'; '.join(names)} is in doubt: {doubt}."
-        yield (
-            f"{said} Where all of them train, the gain may be less."
-            if verdict == "HELPS"
-            else f"{said} That may count against augmentation: where it is mended, the harm may be "
-            "less."
-        )
-
-
-def _whole_name(whole: WholeSetting, view: SearchView) -> str:
-    """Not to be taken for the augmentation that it consists of."""
-    name = view.in_words(whole)
-    return name if view.named(whole.label) else f"the whole setting {name}"
-
-
-def _on_test(view: SearchView) -> Iterator[str]:
-    if view.test_disagrees and view.answer:
-        yield (
-            f"The test set says otherwise: {estimate_text(view.on_test, view.unit)} there, beside "
-            f"{estimate_text(view.answer.gain, view.unit)}. One search in 20 comes to that by "
-            "chance; else it is unlike the images searched on, or its images are too like one "
-            "another: do not count on the gain."
         )
 
 

@@ -152,22 +152,31 @@ class ClaimView(NamedView):
 
     def _doubts(self, word: VerdictWord, rests_on: Sequence[TrialRecord]) -> tuple[str, ...]:
         """Little training counts against augmentation, so harm is in doubt; a gain, where networks
-        without it did not train."""
+        without it did not train; that nothing matters, where any did not: two that fail alike
+        differ by nothing."""
         if word == "HELPS":
             return self._lost_without
-        if word != "HURTS":
-            return ()
+        if word == "NEGLIGIBLE":
+            return (*self._lost_without, *self._lost_among(rests_on))
+        return self.little_training(rests_on) if word == "HURTS" else ()
+
+    def little_training(self, rests_on: Sequence[TrialRecord]) -> tuple[str, ...]:
+        """What of it counts against augmentation."""
         doubts = []
         heads = sum(r.trained.num_heads for r in rests_on if r.trained)
         cut = sum(heads_cut(r) for r in rests_on if r.trained)
         if heads and cut >= MOST_CUT * heads:
             doubts.append(f"max_epochs cut short {cut} of {heads} heads")
-        if lost := [each for r in rests_on if r.trained for each in r.trained.lost]:
-            doubts.append(f"of {heads} networks {lost_text(lost)}")
-        views = max(map(budget, rests_on), default=math.inf)
-        if self.budget_unit == "views" and views < FEW_VIEWS:
-            doubts.append(f"{plural(round(views), 'view')} per image")
+        doubts += self._lost_among(rests_on)
+        given = [views for views in map(budget, rests_on) if self.budget_unit == "views"]
+        if given and min(given) < FEW_VIEWS:
+            doubts.append(f"{_views_text(min(given), max(given))} per image")
         return tuple(doubts)
+
+    def _lost_among(self, rests_on: Sequence[TrialRecord]) -> tuple[str, ...]:
+        heads = sum(record.trained.num_heads for record in rests_on if record.trained)
+        lost = [each for r in rests_on if r.trained for each in r.trained.lost]
+        return (f"of {heads} networks {lost_text(lost)}",) if lost else ()
 
     @cached_property
     def _lost_without(self) -> tuple[str, ...]:
@@ -244,6 +253,12 @@ class ClaimView(NamedView):
         return record.status == "completed" and setting_key(bare) == setting_key(
             with_beside(baseline.spec.settings, self.beside)
         )
+
+
+def _views_text(least: float, most: float) -> str:
+    if least == most:
+        return plural(round(least), "view")
+    return f"{least:.0f} to {'endless' if math.isinf(most) else round(most)} views"
 
 
 def gain_of(claim: WholeClaim) -> float:

@@ -1,11 +1,14 @@
 """The rows that people are shown of what is claimed: a verdict each, and what speaks against it."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from search.evidence.answer import AugmentationClaims, Estimate, VerdictWord
+from search.evidence.answer import NORMAL_95, AugmentationClaims, Estimate, VerdictWord
 from search.experiment.trial import TrialRecord
+
+MOST_APART = 3.0  # standard errors, of two rounds: of ten settings one is so in 3 % of searches
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,22 @@ class WholeSetting:
     others: Mapping[str, Any]
     doubts: tuple[str, ...] = ()
     is_confirmed: bool = False
+
+    @property
+    def rounds(self) -> tuple[TrialRecord, ...]:
+        """Its trainings in the search and in the confirmation, each by itself."""
+        both = (self.source, self.record) if self.is_confirmed else ()
+        return tuple(each for each in both if each is not None and each.effect is not None)
+
+    @property
+    def rounds_disagree(self) -> bool:
+        """By more than the errors of both leave room for, several settings compared."""
+        effects = [each.effect for each in self.rounds if each.effect]
+        if len(effects) < 2:
+            return False
+        widths = (each.ci_high - each.ci_low for each in effects)
+        error = math.hypot(*widths) / 2 / NORMAL_95
+        return abs(effects[0].delta - effects[1].delta) > MOST_APART * error
 
 
 def effect_json(measured: Estimate | None) -> dict[str, Any]:

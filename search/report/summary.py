@@ -106,6 +106,7 @@ def _whole(whole: WholeSetting, view: SearchView) -> dict[str, Any]:
         "settings": dict(whole.settings),
         "verdict": whole.verdict,
         **effect_json(whole.measured),
+        "is_confirmed": whole.is_confirmed,
         "remarks": list(whole.doubts),
     }
 

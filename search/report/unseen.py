@@ -6,7 +6,7 @@ from search.evidence.answer import Answer, Size, WholeClaim, least_known
 from search.report.claim_view import has_trained
 from search.report.judged import Judged
 from search.report.view import SearchView
-from search.report.wording import size_text
+from search.report.wording import bound_text, size_text, strength_text
 
 
 def unknown_lines(view: SearchView) -> list[str]:
@@ -41,12 +41,8 @@ def unseen_lines(view: SearchView) -> list[str]:
         ]
     if not others:
         return unknown
-    most = size_text(max(0.0, *(measured.ci[1] for _, measured in others)), view.unit)
-    if unknown:
-        return [f"Alone, no other augmentation that was tried gains more than {most}.", *unknown]
-    return [
-        f"No gain that matters went unseen: alone, no other augmentation gains more than {most}."
-    ]
+    most = bound_text(max(0.0, *(measured.ci[1] for _, measured in others)), view.unit)
+    return [f"Alone, what is not shown to help gains no more than {most}.", *unknown]
 
 
 def _may_gain(judged: Judged, negligible: float) -> WholeClaim | None:
@@ -70,7 +66,9 @@ def invisible_text(view: SearchView, detectable: float) -> str:
 def _name(view: SearchView, claim: WholeClaim) -> str:
     """At the strength that is meant, which may be another than its row's."""
     if len(claim.settings) == 1:
-        return view.settings_text(claim.settings)
+        ((name, value),) = claim.settings.items()
+        text = view.settings_text(claim.settings)  # which of what does not show says so, unnamed
+        return text if name in text else f"{name} {strength_text(name, value)}"
     name = view.named(claim.label) or view.settings_text(claim.settings)
     return name if name.startswith("setting") else f"the whole setting {name}"
 

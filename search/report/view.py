@@ -38,7 +38,15 @@ class SearchView(ClaimView):
         if not self.is_confirmed or self.answer is None or used is None:
             return False
         is_it = has_trained(used, self.answer.settings, self.beside)
-        return used.status == "completed" and is_it
+        return used.status == "completed" and is_it and not self._was_known_before(used)
+
+    def _was_known_before(self, used: TrialRecord) -> bool:
+        """Whether an early look fixed what is told of the answer's setting before it was trained
+        anew."""
+        settings = self.answer.settings if self.answer else {}
+        names = [self.used_label or "", *(settings if len(settings) == 1 else ())]
+        looks = [number for name in names if (number := self.look_of(name)) is not None]
+        return any(self.evidence.looks[number - 1].after <= used.trial for number in looks)
 
     @cached_property
     def policy(self) -> Judged | None:

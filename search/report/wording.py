@@ -20,6 +20,7 @@ from search.experiment.objectives import Unit
 from search.experiment.settings import MIXING
 from search.experiment.trial import Effect, TrialRecord
 
+_ROUNDING = 1e-6  # of a step: what sums leave behind the last digit
 _UNPRINTABLE = ("Cc", "Cs", "Cn", "Co")
 NAME_WIDTH = 80  # signs of a trial's name where nothing is said of room
 EXACT = 6  # decimals of a setting beyond what shows: so many are all that it has
@@ -52,6 +53,13 @@ def digits_of(unit: Unit, *values: float) -> int:
 def size_text(value: float, unit: Unit) -> str:
     """An amount without a sign, with its unit: "1.2 points", "0.04 points"."""
     return f"{amount_text(value, unit, signed=False, digits=digits_of(unit, value))} {unit.name}"
+
+
+def bound_text(value: float, unit: Unit) -> str:
+    """What an amount is not above, as `size_text`: rounded up, so that it stays so."""
+    digits = digits_of(unit, value)
+    step = 10.0**-digits / unit.factor
+    return size_text(step * math.ceil(value / step - _ROUNDING), unit)
 
 
 def interval_text(delta: float, low: float, high: float, unit: Unit, *, named: bool = True) -> str:

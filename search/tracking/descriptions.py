@@ -88,7 +88,7 @@ def _verdict(view: SearchView, record: TrialRecord, is_claimed: bool) -> str:
     if is_claimed and record.trial in view.claimed_of:
         word, measured = view.claimed_of[record.trial]
         return (
-            f"**{word}: {estimate_text(measured, view.unit)}** {over}, by all trainings together."
+            f"**{word}: {estimate_text(measured, view.unit)}** {over}, by all trainings that count."
         )
     if record.effect is None:
         return "**No verdict.**"

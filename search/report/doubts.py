@@ -1,0 +1,89 @@
+"""What speaks against an answer, or against a verdict of its table: said where the answer is. Made
+from the view alone."""
+
+from collections.abc import Iterator
+
+from search.evidence.answer import VerdictWord
+from search.experiment.trial import TrialRecord
+from search.report.judged import WholeSetting
+from search.report.trial_facts import given_text
+from search.report.view import SearchView
+from search.report.wording import effect_text, estimate_text
+
+WHY_IN_DOUBT: dict[VerdictWord, str] = {
+    "HELPS": "Where all of them train, the gain may be less.",
+    "HURTS": "That may count against augmentation: where it is mended, the harm may be less.",
+    "NEGLIGIBLE": "Where all of them train, the effect may be larger.",
+}
+
+
+def doubt_lines(view: SearchView) -> list[str]:
+    if view.answer is None:
+        return [*_of_rows(view)]
+    return [*_of_rows(view), *_leaning(view), *_disagreeing(view), *_assumed(view), *_on_test(view)]
+
+
+def _of_rows(view: SearchView) -> Iterator[str]:
+    rows = [(judged.name, judged.verdict, judged.doubts) for judged in view.augmentations]
+    rows += [(_whole_name(each, view), each.verdict, each.doubts) for each in view.wholes]
+    by_doubt: dict[tuple[VerdictWord, str], list[str]] = {}
+    for name, word, doubts in rows:
+        if doubts:
+            by_doubt.setdefault((word, " and ".join(doubts)), []).append(name)
+    for (word, doubt), names in by_doubt.items():
+        yield f"{word} of {'; '.join(names)} is in doubt: {doubt}. {WHY_IN_DOUBT[word]}"
+
+
+def _leaning(view: SearchView) -> Iterator[str]:
+    """What counts against augmentation, where the answer uses none; of a row that HURTS it is said
+    already."""
+    verdicts = {each.verdict for each in view.augmentations} | {w.verdict for w in view.wholes}
+    if view.answer is None or view.answer.kind == "use" or "HURTS" in verdicts:
+        return
+    augmented = [record for record in view.rested_on if record.spec.settings.augmentation]
+    if against := view.little_training(augmented):
+        yield f"This counts against augmentation: {' and '.join(against)}."
+
+
+def _disagreeing(view: SearchView) -> Iterator[str]:
+    """Settings of which two rounds say unlike things, though one figure is told of both."""
+    for whole in view.wholes:
+        if whole.rounds_disagree:
+            told = (_on(record, view) for record in whole.rounds)
+            yield (
+                f"Search and confirmation disagree on {_whole_name(whole, view)} by more than "
+                f"chance: {' and '.join(told)}. What is told rests on both: count on none of it."
+            )
+
+
+def _on(record: TrialRecord, view: SearchView) -> str:
+    given = given_text(record)
+    return f"{effect_text(record.effect, view.unit)}{f' on {given}' if given else ''}"
+
+
+def _assumed(view: SearchView) -> Iterator[str]:
+    """Of one head a setting, whose luck nothing tells."""
+    evaluation = view.evaluation
+    confirmed = evaluation.confirm.seeds if evaluation.confirm else 1
+    if evaluation.folds == evaluation.seeds == confirmed == 1:
+        yield (
+            "Each setting was trained once: what chance does from one training to the next was "
+            "assumed, not measured, and intervals may be too narrow; evaluation.seeds: 2 measures "
+            "it."
+        )
+
+
+def _whole_name(whole: WholeSetting, view: SearchView) -> str:
+    """Not to be taken for the augmentation that it consists of."""
+    name = view.in_words(whole)
+    return name if view.named(whole.label) else f"the whole setting {name}"
+
+
+def _on_test(view: SearchView) -> Iterator[str]:
+    if view.test_disagrees and view.answer:
+        yield (
+            f"The test set says otherwise: {estimate_text(view.on_test, view.unit)} there, beside "
+            f"{estimate_text(view.answer.gain, view.unit)}. One search in 20 comes to that by "
+            "chance; else it is unlike the images searched on, or its images are too like one "
+            "another: do not count on the gain."
+        )
