@@ -2,22 +2,30 @@
 
 from typing import Any
 
+import numpy as np
+import pytest
 from states import (
     ALONE,
     make_claims,
     make_effect,
+    make_estimate,
+    make_record,
     make_state,
     with_claims,
     with_evaluation,
     without_recommendation,
 )
 
-from search.evidence.answer import Claims
+from search.evidence.answer import Claims, answer_of
+from search.evidence.choosing import about
+from search.evidence.findings import TakenLook
+from search.evidence.looks import Settled
 from search.experiment.trial import LostNetwork, TrialRecord
 from search.journal.state import SearchState
 from search.report.answer_text import answer, beside_answer
 from search.report.doubts import doubt_lines
 from search.report.view import SearchView
+from search.report.wording import bound_text
 
 NOTHING = make_claims(
     half_width=0.002,
@@ -111,3 +119,62 @@ def test_where_nothing_can_be_gained_no_more_images_are_advised() -> None:
     text = answer(SearchView(best))
     assert "as good as it can be" in text
     assert "seeds" not in text
+
+
+@pytest.mark.parametrize(("after", "is_confirmed"), [(None, True), (20, False), (31, True)])
+def test_what_an_early_look_knew_is_not_confirmed_by_a_later_training(
+    after: int | None, is_confirmed: bool
+) -> None:
+    state, claims = make_state(), make_claims(recommended=None)
+    assert state.evidence is not None
+    settled = Settled(augmentations=claims.augmentations[:1])
+    looks = () if after is None else (TakenLook(after=after, level=0.99, settled=settled),)
+    trained = {**state.evidence.trained, "rotation_range alone": 30}
+    parts = {"trained": trained, "looks": looks}
+    evidence = with_claims(state.evidence, claims).model_copy(update=parts)
+    alone = make_record(30, "ablation", "rotation_range alone", {"rotation_range": 10}, 0.006)
+    records = (*state.records, alone)
+    view = SearchView(state.model_copy(update={"evidence": evidence, "records": records}))
+    assert answer(view).startswith("Use rotation_range 10: ")
+    assert ("confirmed on fresh seeds" in answer(view)) == is_confirmed
+
+
+def test_a_bound_is_rounded_up() -> None:
+    unit = SearchView(make_state()).unit
+    assert bound_text(0.00124, unit) == "0.2 points"
+    assert bound_text(0.002, unit) == "0.2 points"
+    assert bound_text(0.0, unit) == "0.0 points"
+
+
+def test_what_it_adds_is_told_where_the_rest_of_what_was_tried_whole_is_used() -> None:
+    claims = make_claims(alone={"vertical_flip": 0.01, "rotation_range": 0.02})
+    rotation, *_, flip = claims.augmentations
+    both = {"rotation_range": rotation.strength, "vertical_flip": True}
+    beside = flip.model_copy(update={"with_recommended": make_estimate(0.0)})
+    first = claims.wholes[0].model_copy(update={"settings": both})
+    claims = claims.model_copy(
+        update={"augmentations": (rotation, beside), "wholes": (first, *claims.wholes[1:])}
+    )
+    found = answer_of(claims)
+    assert (found.label, found.left_out) == (
+        "rotation_range alone",
+        {"vertical_flip": "NEGLIGIBLE"},
+    )
+    other = first.model_copy(update={"settings": {**both, "zoom_range": 0.1}})
+    claims = claims.model_copy(update={"wholes": (other, *claims.wholes[1:])})
+    assert answer_of(claims).left_out == {"vertical_flip": "NOT TRIED"}
+
+
+@pytest.mark.parametrize(
+    ("best", "kept", "ends"),
+    [
+        (2, [True, True, True, True], (0, 3)),
+        (1, [False, True, True, False, True], (1, 2)),
+        (4, [True, False, True, True, True], (2, 4)),
+        (3, [True, True, True, False], (0, 3)),  # the best always is
+    ],
+)
+def test_a_range_has_no_strength_that_is_shown_to_be_worse(
+    best: int, kept: list[bool], ends: tuple[int, int]
+) -> None:
+    assert about(best, np.array(kept)) == ends

@@ -44,10 +44,10 @@ def strengths(
     kept = (gains / errors).max(axis=1) <= np.quantile(by_luck, 0.95, axis=0)
     effects = np.array([0.0, *(-gains[1:, 0])]).round(_DECIMALS)
     best = int(effects.argmax())
-    return Strengths(best, _sensible(effects), *_about(best, kept))
+    return Strengths(best, _sensible(effects), *about(best, kept))
 
 
-def _about(best: int, kept: np.ndarray) -> tuple[int, int]:
+def about(best: int, kept: np.ndarray) -> tuple[int, int]:
     """The first and the last of those that are kept next to one another about the best."""
     left_out = [index for index in np.flatnonzero(~kept) if index != best]
     first = max((index + 1 for index in left_out if index < best), default=0)
