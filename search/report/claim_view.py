@@ -27,7 +27,7 @@ from search.experiment.trial import TrialRecord
 from search.report.judged import Judged, WholeSetting
 from search.report.named_view import NamedView, searched_part
 from search.report.resting import having, top_rung, untold_strengths, why_untold
-from search.report.trial_facts import budget, heads_cut
+from search.report.trial_facts import budget, cuttable_heads, heads_cut
 from search.report.wording import other_part, strength_text
 from search.training.lost_networks import lost_text
 
@@ -160,8 +160,9 @@ class ClaimView(NamedView):
         doubts = []
         heads = sum(r.trained.num_heads for r in rests_on if r.trained)
         cut = sum(heads_cut(r) for r in rests_on if r.trained)
-        if heads and cut >= MOST_CUT * heads:
-            doubts.append(f"max_epochs cut short {cut} of {heads} heads")
+        could = sum(cuttable_heads(r) for r in rests_on if r.trained)
+        if could and cut >= MOST_CUT * could:
+            doubts.append(f"max_epochs cut short {cut} of {could} heads")
         if lost := [each for r in rests_on if r.trained for each in r.trained.lost]:
             doubts.append(f"of {heads} networks {lost_text(lost)}")
         views = max(map(budget, rests_on), default=math.inf)
