@@ -25,6 +25,7 @@ from search.experiment.trial import (
     Curve,
     Effect,
     Kind,
+    LostNetwork,
     Protocol,
     TrialRecord,
     TrialResult,
@@ -497,6 +498,18 @@ def with_evaluation(state: SearchState, **evaluation: object) -> SearchState:
         "evaluation": {**state.opened.config["evaluation"], **evaluation},
     }
     return state.model_copy(update={"opened": state.opened.model_copy(update={"config": config})})
+
+
+def with_lost(state: SearchState, trial: int) -> SearchState:
+    """One network of a trial never left chance."""
+    lost = (LostNetwork(head=0, why="chance", epoch=9),)
+    records = [
+        record.model_copy(update={"result": record.result.model_copy(update={"lost": lost})})
+        if record.result and record.trial == trial
+        else record
+        for record in state.records
+    ]
+    return state.model_copy(update={"records": tuple(records)})
 
 
 def hostile() -> SearchState:

@@ -4,12 +4,15 @@ first."""
 from typing import Any
 
 import pytest
-from states import make_state
+from states import make_state, with_lost
 
 from search.driver.experiment_file import parse_config
 from search.driver.plan_checks import cut_at_first, plan_lines
+from search.experiment.settings import FinetuneSettings, TrainingSettings
+from search.experiment.trial import CURVES, Curve, TrialRecord, TrialResult
 from search.report.section_texts import stopping_lines
-from search.report.trial_facts import heads_cut
+from search.report.summary import summarize
+from search.report.trial_facts import cuttable_heads, heads_cut
 from search.report.view import SearchView
 
 
@@ -116,17 +119,54 @@ def test_a_first_training_that_was_cut_is_said_to_foretell_the_others() -> None:
         assert (cut_at_first(record.model_copy(update={"result": result})) is not None) == said
 
 
-def test_the_page_says_the_share_that_was_cut_and_which_networks_did_not_train() -> None:
-    from search.experiment.trial import LostNetwork
+@pytest.mark.parametrize(
+    ("own", "epochs", "named", "advice"),
+    [
+        (5, (17, 5), "training.finetune.max_epochs", "raise it"),
+        (100, (11, 47), "training.max_epochs", "raise it"),
+        (5, (11, 5), "training.max_epochs or training.finetune.max_epochs", "raise both"),
+        (None, (11, 11), "training.max_epochs", "raise it"),
+    ],
+)
+def test_a_first_training_in_two_phases_names_what_may_have_cut_it(
+    own: int | None, epochs: tuple[int, int], named: str, advice: str
+) -> None:
+    record = make_state().records[0]
+    most = 11 if epochs[0] == 11 else 60
+    finetune = FinetuneSettings.model_validate({"from": "all", "max_epochs": own})
+    training = TrainingSettings(mode="finetune", max_epochs=most, finetune=finetune)
+    phases = (("head", epochs[0]), ("finetune", epochs[1]))
+    curve = Curve(**dict.fromkeys(CURVES, (0.5,) * sum(epochs)), phases=phases)
+    line = cut_at_first(_cut(record, record.trained, training, curve))
+    assert line is not None
+    assert line.startswith(f"{named} cut 15 of 15 heads of no augmentation")
+    assert f"; {advice}, and patience" in line
 
-    state = make_state()
-    records = list(state.records)
-    result = records[1].result
+
+def _cut(
+    record: TrialRecord, result: TrialResult | None, training: TrainingSettings, curve: Curve
+) -> TrialRecord:
     assert result is not None
-    lost = (LostNetwork(head=0, why="chance", epoch=30),)
-    records[1] = records[1].model_copy(
-        update={"result": result.model_copy(update={"lost": lost, "num_heads": 3})}
-    )
-    lines = stopping_lines(SearchView(state.model_copy(update={"records": tuple(records)})))
-    assert any("heads in all (" in line for line in lines)
-    assert any("of trial #1 1 never left chance:" in line for line in lines)
+    settings = record.spec.settings.model_copy(update={"training": training})
+    result = result.model_copy(update={"heads_cut_by_max_epochs": 15, "curve": curve})
+    spec = record.spec.model_copy(update={"settings": settings})
+    return record.model_copy(update={"spec": spec, "result": result})
+
+
+def test_the_page_says_the_share_that_was_cut_and_which_networks_did_not_train() -> None:
+    lines = stopping_lines(SearchView(with_lost(make_state(), 1)))
+    said = "Of the 15 networks of trial #1 1 never left chance: they are scored with the others."
+    assert lines[-2:] == ["It cut 16 of the 240 heads that patience was to end (7 %).", said]
+
+
+def test_heads_that_were_to_be_ended_anyway_are_none_of_the_share_that_was_cut() -> None:
+    """Of two trials one stands on a rung of epochs."""
+    state = make_state("search")
+    first, other = state.records[3:5]
+    protocol = other.spec.protocol.model_copy(update={"max_epochs": 4})
+    paused = other.model_copy(update={"spec": other.spec.model_copy(update={"protocol": protocol})})
+    view = SearchView(state.model_copy(update={"records": (first, paused)}))
+    assert "It cut 1 of the 15 heads that patience was to end (7 %)." in stopping_lines(view)
+    told = {"heads": 30, "may_be_cut": 15, "cut": 1, "lost": 0}
+    assert summarize(view)["training"] == told
+    assert cuttable_heads(make_state().records[-1]) == 0  # the test's, of as many epochs as found

@@ -46,6 +46,16 @@ def test_both_phases_are_on_one_axis_of_epochs(trained: tuple[Outcome, list[Epoc
     assert all(1 <= epoch <= 2 for epoch in outcome.result.head_best_epochs)
 
 
+def test_a_head_that_its_first_phase_cut_counts_as_cut(folder: Path) -> None:
+    finetune = {"from": "block7a", "learning_rate": 1e-3, "max_epochs": 60}
+    training = {"max_epochs": 2, "patience": 2, "finetune": finetune}
+    spec, resources = spec_of(finetune_config(folder, training), folder, rotation=0)
+    result = run_trial(spec, resources).result
+    assert result.curve is not None
+    assert dict(result.curve.phases)["finetune"] < 60
+    assert (result.heads_cut_by_max_epochs, result.num_heads) == (2, 2)
+
+
 def test_the_prefix_is_kept_and_the_record_says_up_to_where(
     trained: tuple[Outcome, list[EpochReport]],
 ) -> None:

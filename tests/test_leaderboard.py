@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from states import make_state
+from states import make_state, with_lost
 
 from search.journal.events import DatasetSummary
 from search.journal.state import SearchState
@@ -17,6 +17,7 @@ FIXED_COLUMNS = (
     *("trial", "kind", "status", "score", "delta", "ci_low", "ci_high", "seconds", "best_epoch"),
     *("label", "source_trial", "views", "precision"),
     *("verdict", "claimed", "claimed_low", "claimed_high", "p"),
+    *("heads", "heads_cut", "heads_lost"),
 )
 SETTING = "rotation_range 15, width_shift_range 0.1, zoom_range 0.1"
 
@@ -42,9 +43,9 @@ def dataset_of(state: SearchState) -> DatasetSummary:
 
 def test_columns_are_the_contract_s_then_a_column_a_setting(finished: SearchState) -> None:
     header = trials_csv(SearchView(finished)).splitlines()[0].split(",")
-    assert tuple(header[:18]) == FIXED_COLUMNS
-    assert header[18:22] == list(finished.opened.space)  # type: ignore[union-attr]
-    assert header[22:] == sorted(header[22:])
+    assert tuple(header[:21]) == FIXED_COLUMNS
+    assert header[21:25] == list(finished.opened.space)  # type: ignore[union-attr]
+    assert header[25:] == sorted(header[25:])
 
 
 def test_a_row_in_full(finished: SearchState) -> None:
@@ -52,7 +53,7 @@ def test_a_row_in_full(finished: SearchState) -> None:
     assert (
         row == "3,trial,completed,0.964000,0.014000,0.009000,0.019000,7.250,8,"
         f'"{SETTING}",,16,float32,'
-        "HELPS,0.012000,0.007000,0.017000,0.000000,15,0.1,0.1,false,,,"
+        "HELPS,0.012000,0.007000,0.017000,0.000000,15,1,0,15,0.1,0.1,false,,,"
     )
 
 
@@ -90,9 +91,17 @@ def test_the_same_search_on_another_day_differs_in_seconds_alone(finished: Searc
 def test_a_failed_trial_has_a_row_and_no_numbers() -> None:
     table = leaderboard(make_state(failed=(5,))).set_index("trial")
     assert table.loc[5, "status"] == "failed"
-    assert (
-        table.loc[5, ["score", "delta", "ci_low", "ci_high", "seconds", "best_epoch"]].isna().all()
-    )
+    names = ["score", "delta", "ci_low", "ci_high", "seconds", "best_epoch", "heads", "heads_lost"]
+    assert table.loc[5, names].isna().all()
+
+
+def test_networks_that_did_not_train_have_a_column(finished: SearchState) -> None:
+    lost = with_lost(finished, 3)
+    assert list(leaderboard(lost).set_index("trial").loc[[2, 3], "heads_lost"]) == [0, 1]
+    table = trial_table(SearchView(lost))
+    place = table.headings.index("lost")
+    assert [row[place].text for row in table.rows[2:4]] == ["", "1 of 15"]
+    assert "lost" not in trial_table(SearchView(finished)).headings
 
 
 def test_a_running_trial_has_a_row() -> None:

@@ -19,6 +19,7 @@ from states import (
     make_state,
     with_claims,
     with_evaluation,
+    with_lost,
     with_many_trials,
     without_recommendation,
 )
@@ -182,7 +183,7 @@ def test_headings_are_explained_where_they_stand_and_all_words_at_the_end() -> N
 
 
 def test_every_heading_that_the_glossary_explains_is_one_of_a_table() -> None:
-    states = (make_state(), without_recommendation())
+    states = (make_state(), without_recommendation(), with_lost(make_state(), 3))
     tables = [t(SearchView(state)) for state in states for t in PAGE_TABLES]
     shown = {column.text.removesuffix(", points") for table in tables for column in table.columns}
     assert {heading for term in GLOSSARY for heading in term.headings} <= shown

@@ -49,6 +49,21 @@ def test_a_doubt_counts_the_trainings_that_its_verdict_rests_on() -> None:
     assert note_of(view, "vertical_flip") == "max_epochs cut short 9 of 15 heads"
 
 
+def test_heads_that_clean_epochs_end_do_not_count_in_a_doubt() -> None:
+    made = (make_record(n, "ablation", "vertical_flip alone", FLIP, -0.02) for n in (30, 31))
+    cut = {"heads_cut_by_max_epochs": 9}
+    first, other = (
+        each.model_copy(update={"result": each.trained.model_copy(update=cut)})
+        for each in made
+        if each.trained
+    )
+    training = other.spec.settings.training.model_copy(update={"clean_epochs": 2})
+    settings = other.spec.settings.model_copy(update={"training": training})
+    other = other.model_copy(update={"spec": other.spec.model_copy(update={"settings": settings})})
+    view = claimed(make_state(), make_claims(), first, other)
+    assert note_of(view, "vertical_flip") == "max_epochs cut short 9 of 15 heads"
+
+
 def test_a_control_outside_what_is_searched_does_not_count_in_a_doubt() -> None:
     course = {"rotation_range": 15, "vertical_flip": True}
     control = make_record(30, "control", "course", course, -0.02)

@@ -3,14 +3,14 @@
 import json
 
 import pytest
-from states import PHASES, Phase, make_state, without_recommendation
+from states import PHASES, Phase, make_state, with_lost, without_recommendation
 
 from search.report.summary import summarize
 from search.report.view import SearchView
 
 PROMISED = {
     *("best", "controls", "verdicts", "policy", "null_floor", "test", "timing"),
-    *("answer_kind", "augmentations", "detectable"),
+    *("answer_kind", "augmentations", "detectable", "training"),
 }
 
 
@@ -80,6 +80,11 @@ def test_a_second_look_at_the_test_set_is_told() -> None:
 def test_a_stopped_search_says_why() -> None:
     summary = summarize(SearchView(make_state("search").model_copy(update={"stopped": "SIGINT"})))
     assert (summary["status"], summary["stopped"]) == ("stopped", "SIGINT")
+
+
+def test_heads_that_were_cut_and_networks_that_did_not_train_are_counted() -> None:
+    training = summarize(SearchView(with_lost(make_state(), 3)))["training"]
+    assert training == {"heads": 240, "may_be_cut": 240, "cut": 16, "lost": 1}
 
 
 def test_time_and_images_are_summed_over_all_trainings() -> None:

@@ -7,7 +7,7 @@ import zlib
 from pathlib import Path
 
 import pytest
-from states import COURSE, STARTED_AT, make_record, make_state
+from states import COURSE, STARTED_AT, make_record, make_state, with_lost
 
 from search.experiment.trial import TrialRecord
 from search.journal.state import SearchState
@@ -79,6 +79,16 @@ def test_a_trained_network_shows_which_way_its_images_took():
     way = "whole network: mixup and cutmix mix images"
     mixed = record.model_copy(update={"result": record.result.model_copy(update={"path": way})})
     assert row_of(mixed).tags["augsearch.path"] == way
+
+
+def test_heads_that_were_cut_and_networks_that_did_not_train_are_tags():
+    tags = row_of(record_of(with_lost(make_state(), 3), 3)).tags
+    assert tags["augsearch.heads_cut"] == "1 of 15"
+    assert tags["augsearch.heads_lost"] == "of 15: 1 never left chance"
+    record = record_of(make_state(), 3)
+    uncut = record.result.model_copy(update={"heads_cut_by_max_epochs": 0})
+    tags = row_of(record.model_copy(update={"result": uncut})).tags
+    assert not {"augsearch.heads_cut", "augsearch.heads_lost"} & set(tags)
 
 
 def test_a_failed_trial_has_its_reason_and_no_score():
@@ -264,7 +274,7 @@ def test_the_saved_view_shows_what_was_searched_and_fits_a_tag():
 
 
 def test_every_name_is_in_the_page_of_the_dashboard():
-    state = make_state(failed=(6,))
+    state = with_lost(make_state(failed=(6,)), 3)
     view, text = SearchView(state), (Path(__file__).parent.parent / "docs/dashboard.md").read_text()
     rows = [search_row(view), *(trial_row(view, record) for record in state.records)]
     of_claims = [found.tags for r in state.records if (found := claimed_of(view, r))]

@@ -15,6 +15,7 @@ from states import (
     make_state,
     with_claims,
     with_evaluation,
+    with_lost,
     without_recommendation,
 )
 
@@ -22,7 +23,6 @@ from data.messages import first_of, listed
 from search.driver.sitting import cut_off
 from search.evidence.answer import AugmentationClaims, Claims, CurvePoint, StrengthRange
 from search.experiment.objectives import OBJECTIVES
-from search.experiment.trial import LostNetwork
 from search.journal.state import SearchResult
 from search.report.answer_text import answer, beside_answer, with_answer
 from search.report.closing import print_closing
@@ -341,15 +341,7 @@ def test_harm_in_doubt_is_marked_wherever_it_is_shown() -> None:
 
 
 def test_a_gain_over_networks_that_did_not_train_is_in_doubt() -> None:
-    state = make_state()
-    lost = (LostNetwork(head=0, why="chance", epoch=9),)
-    records = [
-        record.model_copy(update={"result": record.result.model_copy(update={"lost": lost})})
-        if record.result and record.trial == 0
-        else record
-        for record in state.records
-    ]
-    view = SearchView(state.model_copy(update={"records": tuple(records)}))
+    view = SearchView(with_lost(make_state(), 0))
     said = [line for line in beside_answer(view) if line.startswith("HELPS of ")]
     assert len(said) == 1
     assert "networks without augmentation 1 never left chance. Where all of them train" in said[0]

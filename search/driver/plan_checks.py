@@ -18,7 +18,7 @@ from search.experiment.seeds import derive_seed
 from search.experiment.settings import MOST_EPOCHS, TrainingSettings
 from search.experiment.space import Space
 from search.experiment.trial import TrialRecord
-from search.report.trial_facts import heads_cut
+from search.report.trial_facts import cuttable_heads, heads_cut
 from search.training.head_tasks import cross_folds
 from search.training.modes import mode_of
 
@@ -148,11 +148,23 @@ def _of_settings(training: TrainingSettings) -> list[str]:
 
 def cut_at_first(record: TrialRecord) -> str | None:
     """What no augmentation, the first trial, shows: where it is cut, augmented ones will be too."""
-    cut, heads = heads_cut(record), record.result.num_heads if record.result else 0
+    cut, heads = heads_cut(record), cuttable_heads(record)
     if record.trial or not heads or cut < MOST_HEADS_CUT * heads:
         return None
+    names = _cutting(record)
     return (
-        f"training.max_epochs cut {cut} of {plural(heads, 'head')} of no augmentation, which "
-        "learns the fastest: augmented ones need longer, and most would be cut as well; raise it, "
-        "and patience decides"
+        f"{' or '.join(names)} cut {cut} of {plural(heads, 'head')} of no augmentation, which "
+        "learns the fastest: augmented ones need longer, and most would be cut as well; raise "
+        f"{'it' if len(names) == 1 else 'both'}, and patience decides"
     )
+
+
+def _cutting(record: TrialRecord) -> list[str]:
+    """The settings that may have cut its heads: of phases in which one trained for as long."""
+    training = record.spec.settings.training
+    limits = mode_of(training).phases(training)
+    curve = record.result.curve if record.result else None
+    phases = curve.phases if curve else ()  # none are told of a mode that has one
+    pairs = zip(limits, phases, strict=False)
+    reached = [limit for limit, (_, epochs) in pairs if epochs >= limit[1]]
+    return list(dict(reached or limits))

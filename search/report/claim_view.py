@@ -27,7 +27,7 @@ from search.experiment.trial import TrialRecord
 from search.report.judged import Judged, WholeSetting
 from search.report.named_view import NamedView, searched_part
 from search.report.resting import having, top_rung, untold_strengths, why_untold
-from search.report.trial_facts import budget, heads_cut
+from search.report.trial_facts import budget, cuttable_heads, heads_cut
 from search.report.wording import other_part, strength_text
 from search.training.lost_networks import lost_text
 
@@ -163,10 +163,10 @@ class ClaimView(NamedView):
     def little_training(self, rests_on: Sequence[TrialRecord]) -> tuple[str, ...]:
         """What of it counts against augmentation."""
         doubts = []
-        heads = sum(r.trained.num_heads for r in rests_on if r.trained)
         cut = sum(heads_cut(r) for r in rests_on if r.trained)
-        if heads and cut >= MOST_CUT * heads:
-            doubts.append(f"max_epochs cut short {cut} of {heads} heads")
+        could = sum(cuttable_heads(r) for r in rests_on if r.trained)
+        if could and cut >= MOST_CUT * could:
+            doubts.append(f"max_epochs cut short {cut} of {could} heads")
         doubts += self._lost_among(rests_on)
         given = [views for views in map(budget, rests_on) if self.budget_unit == "views"]
         if given and min(given) < FEW_VIEWS:

@@ -129,7 +129,13 @@ GLOSSARY = (
         ("optimistic",),
     ),
     Term("epoch", "The median epoch whose weights a trial's heads kept.", ("epoch",)),
-    Term("cut", "How many heads still improved when max_epochs stopped them.", ("cut",)),
+    Term("cut", "How many heads max_epochs ended, in the place of patience.", ("cut",)),
+    Term(
+        "lost",
+        "How many heads did not train: they diverged, never were better than guessing, or were "
+        "undone by fine-tuning. They are scored with the others.",
+        ("lost",),
+    ),
     Term(
         "rung",
         "A share of the views or epochs. Trials begin on few, and the best of them get more.",

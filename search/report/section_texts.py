@@ -9,7 +9,7 @@ from data.messages import plural
 from search.experiment.controls import CONTROLS
 from search.experiment.kinds import KINDS
 from search.report.sentences import numbers_text
-from search.report.trial_facts import budget, heads_cut
+from search.report.trial_facts import budget, cuttable_heads, heads_cut
 from search.report.view import SearchView
 from search.report.wording import effect_text, number_text, seconds_text, size_text
 from search.training.lost_networks import lost_text
@@ -129,21 +129,20 @@ def stopping_lines(view: SearchView) -> list[str]:
             "on average."
         )
     if cut := [r for r in view.in_tables if r.trained is not None and heads_cut(r)]:
-        heads = sum(r.trained.num_heads for r in view.in_tables if r.trained)
+        could = sum(cuttable_heads(r) for r in view.in_tables if r.trained)
         count = sum(map(heads_cut, cut))
         lines += [
             f"Heads of {plural(len(cut), 'trial')} were ended by max_epochs, not by patience: "
             f"{numbers_text(cut)}.",
-            f"It cut {count} of {heads} heads in all ({100 * count / heads:.0f} %).",
+            f"It cut {count} of the {plural(could, 'head')} that patience was to end "
+            f"({100 * count / could:.0f} %).",
         ]
-    for record in view.in_tables:
-        if record.trained is not None and record.trained.lost:
-            lines.append(
-                f"Of the {plural(record.trained.num_heads, 'network')} of trial #{record.trial} "
-                f"{lost_text(record.trained.lost)}: scored with the others, they widen its "
-                "interval."
-            )
-    return lines
+    lost = [(r.trial, r.trained) for r in view.in_tables if r.trained and r.trained.lost]
+    return lines + [
+        f"Of the {plural(result.num_heads, 'network')} of trial #{trial} "
+        f"{lost_text(result.lost)}: they are scored with the others."
+        for trial, result in lost
+    ]
 
 
 def looks_text(looks: int) -> str:

@@ -33,12 +33,18 @@ def most_budget(records: Iterable[TrialRecord]) -> float:
     return max(map(budget, records), default=math.inf)
 
 
+def cuttable_heads(record: TrialRecord) -> int:
+    """How many heads `patience` was to end: none of a final training, where a rung was to end them
+    anyway, or where clean epochs are counted back from `max_epochs`."""
+    protocol, training = record.spec.protocol, record.spec.settings.training
+    is_given = protocol.epochs is not None or protocol.max_epochs is not None
+    is_meant = is_given or training.clean_epochs > 0
+    return record.result.num_heads if record.result and not is_meant else 0
+
+
 def heads_cut(record: TrialRecord) -> int:
-    """How many heads `max_epochs` stopped that `patience` had not; none where a rung was to end
-    there anyway, or where clean epochs are counted back from it."""
-    spec = record.spec
-    is_meant = spec.protocol.max_epochs is not None or spec.settings.training.clean_epochs > 0
-    return record.result.heads_cut_by_max_epochs if record.result and not is_meant else 0
+    """How many of those `max_epochs` stopped."""
+    return record.result.heads_cut_by_max_epochs if record.result and cuttable_heads(record) else 0
 
 
 def best_epoch(record: TrialRecord) -> int | None:

@@ -11,10 +11,10 @@ from data.augmentations import AUGMENTATIONS, visible_value
 from data.files import write_atomically
 from data.value_forms import is_number
 from search.evidence.answer import Estimate
-from search.experiment.trial import TrialRecord
+from search.experiment.trial import TrialRecord, TrialResult
 from search.report.table_model import Cell, Column, Table, as_csv
 from search.report.tables import OWN_EFFECT
-from search.report.trial_facts import best_epoch, heads_cut, trained_seconds
+from search.report.trial_facts import best_epoch, cuttable_heads, heads_cut, trained_seconds
 from search.report.view import SearchView
 from search.report.wording import (
     effect_text,
@@ -31,7 +31,7 @@ MOST_SHOWN = 500
 
 def trial_table(view: SearchView) -> Table:
     """Every record but the test's, in the order of their numbers. A very long table holds the best
-    trials alone and says so."""
+    trials alone and says so. Columns that say nothing are left out."""
     records = view.in_tables
     kept = _worth_showing(records)
     rung_epochs = any(record.spec.protocol.max_epochs is not None for record in records)
@@ -43,7 +43,8 @@ def trial_table(view: SearchView) -> Table:
         *([Column[TrialRecord]("epochs given", lambda r: str(budget_of(r.spec)))] * rung_epochs),
         *_spent_columns(view),
     )
-    return Table.of("All trials", columns, kept, len(records) - len(kept))
+    table = Table.of("All trials", columns, kept, len(records) - len(kept))
+    return table.less(lambda cell: not cell.text) if table.rows else table
 
 
 def _worth_showing(records: Sequence[TrialRecord]) -> list[TrialRecord]:
@@ -116,11 +117,9 @@ def _spent_columns(view: SearchView) -> Iterator[Column[TrialRecord]]:
         found = best_epoch(record)
         return "" if found is None else str(found)
 
-    def cut(record: TrialRecord) -> Cell:
-        heads = heads_cut(record)
-        if record.result is None or not heads:
-            return Cell("", 0.0)
-        return Cell(f"{heads} of {record.result.num_heads}", heads)
+    def lost(record: TrialRecord) -> Cell:
+        result = record.result
+        return _some(len(result.lost), result.num_heads) if result else Cell("")
 
     def took(record: TrialRecord) -> Cell:
         seconds = trained_seconds(record)
@@ -131,9 +130,14 @@ def _spent_columns(view: SearchView) -> Iterator[Column[TrialRecord]]:
         return view.status_of(record) if source is None else f"same as {number_text(source)}"
 
     yield Column("epoch", epoch)
-    yield Column("cut", cut)
+    yield Column("cut", lambda record: _some(heads_cut(record), cuttable_heads(record)))
+    yield Column("lost", lost)
     yield Column("time", took, kind="number")
     yield Column("status", status)
+
+
+def _some(count: int, of: int) -> Cell:
+    return Cell(f"{count} of {of}" if count else "", count)
 
 
 def trials_csv(view: SearchView) -> str:
@@ -144,9 +148,10 @@ def trials_csv(view: SearchView) -> str:
     where a trial failed or still runs, seconds where it repeats another. delta, its interval and p
     are of the trial's own training beside no augmentation; verdict and claimed, with its
     simultaneous interval, of all trainings together, where the trial stands for a claim. best_epoch
-    is the median over the trial's heads. A setting that a trial does not have is empty.
+    is the median over the trial's heads. heads_cut counts those that max_epochs ended in the place
+    of patience, heads_lost those that did not train. A setting that a trial does not have is empty.
     """
-    fixed = (*_csv_columns(view), *_csv_claims(view))
+    fixed = (*_csv_columns(view), *_csv_claims(view), *_csv_heads())
     names = {column.header for column in fixed}
     settings = [_csv_setting(name) for name in view.setting_names if name not in names]
     return as_csv(Table.of("trials.csv", (*fixed, *settings), view.in_tables))
@@ -202,6 +207,19 @@ def _csv_claims(view: SearchView) -> Iterator[Column[TrialRecord]]:
     yield Column("claimed_low", of_claim(lambda found: found.ci[0]))
     yield Column("claimed_high", of_claim(lambda found: found.ci[1]))
     yield Column("p", lambda record: _decimal(record.effect.p_value if record.effect else None))
+
+
+def _csv_heads() -> Iterator[Column[TrialRecord]]:
+    def count(of: Callable[[TrialRecord, TrialResult], int]) -> Callable[[TrialRecord], str]:
+        def told(record: TrialRecord) -> str:
+            result = record.result if record.status == "completed" else None
+            return _written(result and of(record, result))
+
+        return told
+
+    yield Column("heads", count(lambda record, result: result.num_heads))
+    yield Column("heads_cut", count(lambda record, result: heads_cut(record)))
+    yield Column("heads_lost", count(lambda record, result: len(result.lost)))
 
 
 def _csv_setting(name: str) -> Column[TrialRecord]:

@@ -10,7 +10,7 @@ from typing import Any
 from data.augmentations import AUGMENTATIONS
 from search.experiment.objectives import SHOWN_ANYWAY, Unit
 from search.experiment.trial import CURVES, TrialRecord, TrialResult
-from search.report.trial_facts import trained_seconds
+from search.report.trial_facts import cuttable_heads, heads_cut, trained_seconds
 from search.report.view import SearchView
 from search.report.wording import ends_text
 from search.tracking.descriptions import describe_trial
@@ -27,6 +27,7 @@ from search.tracking.mlflow_values import (
     opened_of,
     texts,
 )
+from search.training.lost_networks import lost_text
 from search.training.progress import EpochReport
 
 SEARCH_FIRST, JUDGED, MEASURED, UNMEASURED = "0", "1", "2", "3"  # of the saved view, from its top
@@ -170,8 +171,7 @@ def _trial_tags(
         "augsearch.key": record.spec.key,
         "augsearch.rung": record.rung,
         "augsearch.duplicate_of": record.duplicate_of,
-        "augsearch.error": result.error if result else None,
-        "augsearch.path": result.path if result else None,
+        **(_outcome_tags(record, result) if result else {}),
         ORDER_TAG: order_text(MEASURED, effect.delta * unit.factor) if effect else UNMEASURED,
         "interval": ends_text(effect.ci_low, effect.ci_high, unit) if effect else None,
         NOTE_TAG: describe_trial(view, record, is_claimed=False) if result else None,
@@ -180,6 +180,17 @@ def _trial_tags(
     }
     said = {key: value for key, value in tags.items() if value is not None}
     return texts(said, _class_names(view))
+
+
+def _outcome_tags(record: TrialRecord, result: TrialResult) -> dict[str, str | None]:
+    """What became of the trial and of its heads, where that needs a word."""
+    cut, lost = heads_cut(record), lost_text(result.lost)
+    return {
+        "augsearch.error": result.error,
+        "augsearch.path": result.path,
+        "augsearch.heads_cut": f"{cut} of {cuttable_heads(record)}" if cut else None,
+        "augsearch.heads_lost": f"of {result.num_heads}: {lost}" if lost else None,
+    }
 
 
 def _trial_params(view: SearchView, record: TrialRecord) -> dict[str, Any]:

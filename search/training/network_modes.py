@@ -152,12 +152,14 @@ def _second_pictures(trial: LoadedTrial) -> AugmentedPictures:
 
 
 def _joined(first: TrainedHeads, second: TrainedHeads) -> TrainedHeads:
-    """The second phase's answers, on an axis of epochs that begins with the first."""
+    """The second phase's answers, on an axis of epochs that begins with the first. A head is cut
+    where either phase cut it: the second goes on from where the first had come."""
     before, curves = len(first.curve.loss), (first.curve.values, second.curve.values)
     phases = ((HEAD, before), (SECOND, len(second.curve.loss)))
     curve = Curve(**{name: curves[0][name] + curves[1][name] for name in CURVES}, phases=phases)
     best_epochs = tuple(before + epoch for epoch in second.best_epochs)
-    return replace(second, best_epochs=best_epochs, curve=curve)
+    cut = tuple(map(any, zip(first.cut_by_max_epochs, second.cut_by_max_epochs, strict=True)))
+    return replace(second, best_epochs=best_epochs, curve=curve, cut_by_max_epochs=cut)
 
 
 def _forget_views(trial: LoadedTrial) -> None:
