@@ -80,8 +80,8 @@ def _why_lost(course: Course, labels: np.ndarray, images_count_alike: bool) -> L
 
 def _only_guessed(course: Course, labels: np.ndarray) -> bool:
     """Whether a head was never better than always giving one answer: neither by more right ones
-    than luck gives, on what it trained on or on what it is scored on, nor by a lower log-loss. Of
-    uneven classes, and of few images, the log-loss alone tells that a head has learnt.
+    than luck gives, on what it trained on or on what it is scored on, nor by a lower log-loss,
+    which alone tells that a head has learnt rare classes. Of very few images that is not known.
     """
     known = labels[course.task.validate]
     reached = {"trained": course.curve[:, 1].max(), "scored": course.curve[:, 3].max()}
