@@ -143,7 +143,7 @@ def test_a_learning_rate_that_ruins_the_heads_fails_the_trial_with_its_reason(fo
         model={"head_units": 8, "learning_rate": 0.01},
     )
     outcome = run_trial(*spec_of(config, folder))
-    said = "2 of 2 networks did not train: 2 ruined by fine-tuning; try another training.finetune"
+    said = "2 of 2 networks did not train: 2 ruined by fine-tuning; change training.finetune."
     assert said in str(outcome.result.error)
 
 

@@ -16,13 +16,17 @@ from data.own_code import given
 from search.driver.code_files import code_of
 from search.driver.experiment_file import load_config
 from search.driver.prepare import prepare, resources_of
+from search.driver.specs import Epochs
 from search.experiment.settings import ModelSettings
 from search.experiment.trial import LostNetwork
-from search.training.fit_mode import train_fit
+from search.features.process_cache import dataset_of
+from search.training.fit_mode import train_fit, whole_own_model
 from search.training.own_fit import ACCURACIES
 from search.training.own_model_check import check_own_model
+from search.training.run_trial import run_trial
 from search.training.run_values import TrainedHeads, TrialFailure
 from search.training.training_mode import load_trial
+from search.training.trial_files import heads_file, load_head
 
 BUILD = """import keras
 import keras_tuner
@@ -367,6 +371,34 @@ def test_a_model_that_max_epochs_cuts_at_chance_is_named(tmp_path: Path) -> None
     code = _code().replace('"adam"', "keras.optimizers.SGD(0.0)")
     trained = _trained(tmp_path, code, max_epochs=2, patience=8)
     assert trained.lost == (LostNetwork(head=0, why="cut", epoch=2),)
+
+
+FIRST_IS_DEAD = """
+    def fit(self, hp, model, *args, **kwargs):
+        fits.append(model)
+        if len(fits) == 1:
+            model.set_weights([0 * weight for weight in model.get_weights()])
+            model.optimizer.learning_rate = 0.0
+        model.fit(*args, **kwargs)
+"""
+
+
+def test_the_model_that_is_kept_of_final_ones_is_the_first_that_trained(tmp_path: Path) -> None:
+    code = _code(FIRST_IS_DEAD, before="fits = []\n")
+    with _at_hand(tmp_path, code, batch_size=64) as config:
+        resources = resources_of(config, tmp_path / "run")
+        specs = prepare(config, resources).specs
+        final = specs.final("x", specs.control({}), Epochs(4))
+        protocol = final.protocol.model_copy(update={"head_seeds": (1, 2)})
+        final = final.model_copy(update={"protocol": protocol})
+        outcome = run_trial(final, resources)
+        assert outcome.result.lost == (LostNetwork(head=0, why="chance", epoch=4),)
+        assert outcome.predictions is not None
+        kept = load_head(heads_file(final, resources))
+        model = whole_own_model(final.settings, 8, 10, kept)
+        dataset = dataset_of(final.dataset, final.dataset_seed, resources)
+        found = model.predict(np.asarray(dataset.images[outcome.predictions.images]), verbose=0)
+    np.testing.assert_array_equal(found.argmax(axis=1), outcome.predictions.predicted[1])
 
 
 def test_a_loop_that_tells_no_loss_has_one_in_its_curve(tmp_path: Path) -> None:

@@ -20,7 +20,8 @@ def two_seeds() -> Predictions:
 
 
 def test_a_confusion_matrix_counts_every_image_once_by_the_model_that_is_kept() -> None:
-    assert confusion_matrix(two_seeds(), LABELS, 2) == ((2, 1), (0, 2))
+    assert confusion_matrix(two_seeds(), LABELS, 2, kept=0) == ((2, 1), (0, 2))
+    assert confusion_matrix(two_seeds(), LABELS, 2, kept=1) == ((0, 3), (2, 0))
 
 
 @pytest.mark.parametrize("accuracy", [0.0, 1.0])
@@ -49,7 +50,7 @@ def test_the_confusion_is_described_by_what_it_counts() -> None:
     state = make_state()
     text = FIGURES["confusion"].describe(SearchView(state))
     assert (
-        "Confusion matrix of the model that is kept, one of those trained: 270 test images. 260 "
+        "Confusion matrix of the model that is kept, the first that trained: 270 test images. 260 "
         "are right." in text
     )
     assert state.test is not None

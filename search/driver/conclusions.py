@@ -24,7 +24,7 @@ from search.experiment.controls import NONE
 from search.experiment.objectives import OBJECTIVES
 from search.experiment.seeds import derive_seed
 from search.experiment.settings import setting_key
-from search.experiment.trial import Effect, TrialRecord, fullest
+from search.experiment.trial import Effect, TrialRecord, first_trained, fullest
 from search.training.modes import budget_of, mode_of
 
 
@@ -133,15 +133,17 @@ def after_test(context: Context, known: Knowledge) -> TestResult:
     """The sealed test set's answer, on as many models as there are seeds."""
     ledger, finals = context.ledger, known.finals
     chosen = next((label for label in finals if label != NONE), None)
-    predictions = ledger.predictions(finals[chosen or NONE])
+    shown = finals[chosen or NONE]
+    predictions, result = ledger.predictions(shown), ledger.record(shown).result
     num_classes = len(context.prepared.dataset.class_names)
+    kept = first_trained(result.lost if result else ())
     return TestResult(
         looks=context.earlier_looks + 1,
         num_images=len(predictions.images),
         none=_score(context, NONE, finals[NONE]),
         chosen=_score(context, chosen, finals[chosen]) if chosen else None,
         effect=ledger.effect(finals[chosen], finals[NONE]) if chosen else None,
-        confusion=confusion_matrix(predictions, _labels(context), num_classes),
+        confusion=confusion_matrix(predictions, _labels(context), num_classes, kept),
     )
 
 

@@ -1,9 +1,10 @@
 """The recommended model as one Keras file: raw uint8 images of any size in, class probabilities
 out.
 
-It is one of the heads that the test phase trained on train + validation, put on the backbone it was
-trained on. A model of the user's own that would not load without its code leaves its weights alone.
-Which setting is recommended is `conclusions`'; registering the file is `tracking`'s.
+It is the first that learnt of the heads that the test phase trained on train + validation, put on
+the backbone it was trained on. A model of the user's own that would not load without its code
+leaves its weights alone. Which setting is recommended is `conclusions`'; registering the file is
+`tracking`'s.
 """
 
 import io
@@ -239,7 +240,7 @@ def train_model(config: "ExperimentConfig", record: TrialRecord, run_dir: Path) 
     with given(code):
         prepared = prepare(config, resources, begun_in=record.spec.precision)
         spec = prepared.specs.final(record.label, record.spec.settings, Epochs.of(record.result))
-        weights = train_spec(spec, resources).heads.weights[0]
+        weights = train_spec(spec, resources).heads.kept
         num_classes = len(prepared.dataset.class_names)
         return _whole_model(record.spec.settings, config.dataset.image_size, num_classes, weights)
 

@@ -15,11 +15,11 @@ FEWEST = 3  # settings below which a rank correlation says nothing
 
 
 def confusion_matrix(
-    predictions: Predictions, labels: np.ndarray, num_classes: int
+    predictions: Predictions, labels: np.ndarray, num_classes: int, kept: int
 ) -> tuple[tuple[int, ...], ...]:
-    """Images as the first seed's model answers them, which is the one that is kept; rows are true
-    classes, columns the classes given."""
-    pairs = labels[predictions.images].astype(np.int64) * num_classes + predictions.predicted[0]
+    """Images as the model of the seed `kept` answers them; rows are true classes, columns the
+    classes given."""
+    pairs = labels[predictions.images].astype(np.int64) * num_classes + predictions.predicted[kept]
     counts = np.bincount(pairs, minlength=num_classes**2).reshape(num_classes, num_classes)
     return tuple(tuple(row) for row in counts.tolist())
 

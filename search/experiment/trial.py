@@ -167,6 +167,12 @@ class LostNetwork(Frozen):
     epoch: Annotated[int, Field(ge=1)]
 
 
+def first_trained(lost: Iterable[LostNetwork]) -> int:
+    """The network of a final trial that becomes the model: the first that trained."""
+    heads = {each.head for each in lost}
+    return next(head for head in range(len(heads) + 1) if head not in heads)
+
+
 class TrialResult(Frozen):
     """What one trial measured."""
 
@@ -182,7 +188,7 @@ class TrialResult(Frozen):
     head_best_epochs: tuple[int, ...] = ()  # of a trial in two phases, the same of the first
     num_heads: int = 0
     heads_cut_by_max_epochs: int = 0
-    lost: tuple[LostNetwork, ...] = ()  # networks that did not train, fewer than half
+    lost: tuple[LostNetwork, ...] = ()  # networks that did not train: few, of final ones not all
     # Where images come in groups, how many without would tell the accuracy as well.
     num_independent: float | None = None
     curve: Curve | None = None

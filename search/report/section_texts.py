@@ -11,7 +11,7 @@ from search.experiment.kinds import KINDS
 from search.report.sentences import numbers_text
 from search.report.trial_facts import budget, cuttable_heads, heads_cut
 from search.report.view import SearchView
-from search.report.wording import effect_text, number_text, seconds_text, size_text
+from search.report.wording import effect_text, label_text, number_text, seconds_text, size_text
 from search.training.lost_networks import lost_text
 
 
@@ -168,6 +168,18 @@ def test_lines(view: SearchView) -> list[str]:
         f"{test.num_images:,} images, {looks_text(test.looks)}, by models trained on training and "
         "validation images.",
         effect if test.effect else nothing,
+        *_lost_of_finals(view),
+    ]
+
+
+def _lost_of_finals(view: SearchView) -> list[str]:
+    """The test figure is of all final models, so one that did not train lowers it."""
+    return [
+        f"Of the {plural(record.trained.num_heads, 'network')} of final model "
+        f"{number_text(record.trial)} ({label_text(record)}) {lost_text(record.trained.lost)}: the "
+        "figure of the test counts them."
+        for record in view.of_kind("test")
+        if record.trained is not None and record.trained.lost
     ]
 
 
@@ -178,7 +190,7 @@ def confusion_note(view: SearchView) -> str:
     images = f"{view.test.num_images:,} test images"
     answers = sum(map(sum, view.test.confusion))
     if answers == view.test.num_images:
-        return f"Confusion matrix of the model that is kept, one of those trained: {images}."
+        return f"Confusion matrix of the model that is kept, the first that trained: {images}."
     return f"Confusion matrix of every model that was trained: {answers:,} answers on {images}."
 
 

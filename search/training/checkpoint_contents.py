@@ -71,6 +71,7 @@ class KeptTraining:
         if not {*found.diverged, *states, *best} <= set(range(len(labels))):
             raise ValueError("it is of more heads")
         found.need_same_epochs()
+        found.need_finite()
         return found
 
     def need_same_epochs(self) -> None:
@@ -80,6 +81,14 @@ class KeptTraining:
             may_be_fewer = head not in self.diverged and head not in self.states  # patience's
             if len(answers) > last or (len(answers) < last and not may_be_fewer):
                 raise ValueError("its answers are of other epochs than its curves")
+
+    def need_finite(self) -> None:
+        """Raises ValueError where a network could not go on, or could not be kept. One that
+        diverged in its first epoch never had other weights."""
+        best = (each for head, each in self.best.items() if self.diverged.get(head) != 0)
+        values = (value for each in (*self.states.values(), *best) for value in each)
+        if any(value.dtype.kind == "f" and not np.isfinite(value).all() for value in values):
+            raise ValueError("its weights are not finite")
 
 
 def _answers(parts: Mapping[str, np.ndarray], num_scored: int) -> list[HeadAnswer]:

@@ -14,7 +14,7 @@ from data.errors import UserError
 from search.experiment.settings import ModelSettings, Settings, TrainingSettings
 from search.training.head_scores import HeadScores
 from search.training.head_shape import HeadWeights
-from search.training.lost_networks import Course, accuracy_tells, lost_of, need_others
+from search.training.lost_networks import Course, lost_of, need_others, need_trained
 from search.training.own_call import call_fit, unheard
 from search.training.own_fit import SCORING_BATCH, OwnFit
 from search.training.own_model import build_own, naming_values
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def train_fit(trial: LoadedTrial) -> Trained:
-    """Raises TrialFailure where half of the models or more do not train, UserError, with file and
+    """Raises TrialFailure where too many of the models do not train, UserError, with file and
     line, for what own code raises."""
     rows = np.unique(np.concatenate([task.validate for task in trial.tasks]))
     before = digest_of(trial.scored.batches(rows, SCORING_BATCH))
@@ -68,8 +68,11 @@ def _need_others(trial: LoadedTrial, fits: Sequence[OwnFit]) -> None:
     """Raises TrialFailure as `need_others`."""
     diverged = {number: fit.diverged_in - 1 for number, fit in enumerate(fits) if fit.diverged}
     if fits[-1].diverged:
-        is_final = trial.spec.protocol.epochs is not None
-        need_others(diverged, len(trial.tasks), "models", fits[-1].diverged, is_final)
+        need_others(diverged, len(trial.tasks), "models", fits[-1].diverged, _is_final(trial))
+
+
+def _is_final(trial: LoadedTrial) -> bool:
+    return trial.spec.protocol.epochs is not None
 
 
 def _trained(trial: LoadedTrial, head: int, scores: HeadScores) -> OwnFit:
@@ -87,9 +90,10 @@ def _trained(trial: LoadedTrial, head: int, scores: HeadScores) -> OwnFit:
 
 
 def _together(trial: LoadedTrial, fits: Sequence[OwnFit], scores: HeadScores) -> TrainedHeads:
-    """Raises TrialFailure where half or more did not train."""
-    tells = accuracy_tells(trial.spec.settings.training, trial.spec.protocol.objective)
-    lost = lost_of([_course(each) for each in fits], trial.labels, tells, "models", _ADVICE)
+    """Raises TrialFailure where too many did not train."""
+    alike = trial.spec.settings.training.class_weight == "none"
+    lost = lost_of([_course(each) for each in fits], trial.labels, alike)
+    need_trained(lost, len(fits), "models", _ADVICE, _is_final(trial))
     longest = max(len(fit.curve) for fit in fits)
     padded = [fit.curve + [fit.curve[-1]] * (longest - len(fit.curve)) for fit in fits]
     weights = [fit.best for fit in fits] if trial.keeps_weights else []
@@ -97,19 +101,19 @@ def _together(trial: LoadedTrial, fits: Sequence[OwnFit], scores: HeadScores) ->
     return TrainedHeads.of(scores, np.array(padded).swapaxes(0, 1), cut, weights, lost)
 
 
-_ADVICE = "see the learning rate and the scaling of yours, or try weaker augmentation"
+_ADVICE = "see the learning rate and the scaling of yours"
 
 
 def _course(fit: OwnFit) -> Course:
-    training, protocol = fit.trial.spec.settings.training, fit.trial.spec.protocol
-    is_whole = fit.epochs == training.max_epochs and protocol.epochs is None
+    is_whole = fit.epochs == fit.trial.spec.settings.training.max_epochs
+    ended = _is_final(fit.trial) or fit.scores.stopped(fit.head)
     return Course(
         task=fit.task,
         curve=np.array(fit.curve),
         epochs=fit.diverged_in or len(fit.curve),
         diverged=bool(fit.diverged),
-        ended=fit.scores.stopped(fit.head),
-        cut=fit.is_cut and is_whole,
+        ended=ended,
+        cut=not ended and fit.is_cut and is_whole,
     )
 
 

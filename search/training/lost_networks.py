@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from search.experiment.objectives import OBJECTIVES, Objective
-from search.experiment.settings import TrainingSettings
 from search.experiment.trial import Lost, LostNetwork
 from search.training.head_scores import HeadAnswer
 from search.training.head_tasks import HeadTask
 from search.training.run_values import TrialFailure
 
 MOST_LUCK = 4.0  # standard errors: the best of a hundred epochs is within 3
+LEAST_LOSS = 0.97  # of the best constant answer's log-loss: a head below it has learnt something
 WORDS: dict[Lost, str] = {
     "chance": "never left chance",
     "cut": "cut by max_epochs at chance",
@@ -24,17 +24,12 @@ WORDS: dict[Lost, str] = {
 }
 
 
-def accuracy_tells(training: TrainingSettings, objective: Objective) -> bool:
-    """Whether a head that learns has a better accuracy: of losses and objectives in which every
-    image counts the same."""
-    return training.class_weight == "none" and OBJECTIVES[objective].of_class is None
-
-
 @dataclass(frozen=True)
 class Course:
     """How the training of a head went. curve: float [epochs or more, 4], as `Curve`; epochs: those
-    it was trained for, one in which its loss became no number among them. ended: `patience` did;
-    cut: max_epochs did, for good. began: its accuracy before, where it had learnt already.
+    it was trained for, one in which its loss became no number among them. ended: `patience` did, or
+    as many epochs as a final model has; cut: max_epochs did, for good. began: its accuracy before,
+    where it had learnt already.
     """
 
     task: HeadTask
@@ -47,26 +42,34 @@ class Course:
 
 
 def lost_of(
-    courses: Sequence[Course], labels: np.ndarray, tells: bool, what: str, advice: str
+    courses: Sequence[Course], labels: np.ndarray, images_count_alike: bool
 ) -> tuple[LostNetwork, ...]:
-    """Those of a trial that did not train. tells: as `accuracy_tells`. what, advice: the words for
-    them, and for what to do. Raises TrialFailure where half or more did not."""
-    found = [
+    """Those of a trial that did not train. images_count_alike: as in `RunPlan`."""
+    return tuple(
         LostNetwork(head=head, why=why, epoch=course.epochs)
         for head, course in enumerate(courses)
-        if (why := _why_lost(course, labels, tells))
-    ]
-    if too_many(found, len(courses)):
-        count = f"{len(found)} of {len(courses)} {what} did not train: {lost_text(found)}"
-        raise TrialFailure(f"{count}; {advice}")
-    return tuple(found)
+        if (why := _why_lost(course, labels, images_count_alike))
+    )
 
 
-def _why_lost(course: Course, labels: np.ndarray, tells: bool) -> Lost | None:
+def need_trained(
+    lost: Sequence[LostNetwork], num_networks: int, what: str, advice: str, is_final: bool
+) -> None:
+    """what, advice: the words for them, and for what to do. Raises TrialFailure where they are
+    `too_many`."""
+    if not too_many(lost, num_networks, is_final):
+        return
+    by_patience = not is_final and any(each.why in ("chance", "ruined") for each in lost)
+    longer = "a larger training.patience or " if by_patience else ""
+    count = f"{len(lost)} of {num_networks} {what} did not train: {lost_text(lost)}"
+    raise TrialFailure(f"{count}; {advice}, or try {longer}weaker augmentation")
+
+
+def _why_lost(course: Course, labels: np.ndarray, images_count_alike: bool) -> Lost | None:
     """None: it trained, or may yet."""
     if course.diverged:
         return "diverged"
-    if not tells or not (course.ended or course.cut):
+    if not images_count_alike or not (course.ended or course.cut):
         return None
     if _is_ruined(course, labels):
         return "ruined"
@@ -76,13 +79,17 @@ def _why_lost(course: Course, labels: np.ndarray, tells: bool) -> Lost | None:
 
 
 def _only_guessed(course: Course, labels: np.ndarray) -> bool:
-    """Whether a head was never better than always giving the most frequent class, by more than
-    luck, on what it trained on nor on what it is scored on. Of very few images that is not known.
+    """Whether a head was never better than always giving one answer: neither by more right ones
+    than luck gives, on what it trained on or on what it is scored on, nor by a lower log-loss,
+    which alone tells that a head has learnt rare classes. Of very few images that is not known.
     """
+    known = labels[course.task.validate]
     reached = {"trained": course.curve[:, 1].max(), "scored": course.curve[:, 3].max()}
     most = {"trained": most_by_guessing(labels[course.task.train])}
-    most["scored"] = most_by_guessing(labels[course.task.validate])
-    return all(reached[name] <= most[name] < 1 for name in most)
+    most["scored"] = most_by_guessing(known)
+    if not all(reached[name] <= most[name] < 1 for name in most):
+        return False
+    return bool(course.curve[:, 2].min() >= LEAST_LOSS * loss_by_guessing(known))
 
 
 def _is_ruined(course: Course, labels: np.ndarray) -> bool:
@@ -99,6 +106,13 @@ def _is_ruined(course: Course, labels: np.ndarray) -> bool:
 
 def share_by_guessing(labels: np.ndarray) -> float:
     return float(np.bincount(labels).max()) / len(labels)
+
+
+def loss_by_guessing(labels: np.ndarray) -> float:
+    """The lowest log-loss of one answer to all images: the entropy of their classes' shares."""
+    counts = np.bincount(labels)
+    shares = counts[counts > 0] / len(labels)
+    return float(-(shares * np.log(shares)).sum())
 
 
 def most_by_guessing(labels: np.ndarray) -> float:
@@ -124,18 +138,21 @@ def by_guessing(
 def need_others(
     diverged: Mapping[int, int], num_networks: int, what: str, why: str, is_final: bool
 ) -> None:
-    """diverged: which networks, and the epoch of each, from 0. why: of the last of them. is_final:
-    the model that is kept is among them, the first. Raises TrialFailure as soon as half of all have
-    diverged, or that one has before it had weights."""
-    if (is_final and diverged.get(0) == 0) or 2 * len(diverged) >= num_networks:
+    """diverged: which networks, and the epoch of each, from 0. why: of the last of them. Raises
+    TrialFailure as soon as they are too many for a result."""
+    if _are_too_many(len(diverged), num_networks, is_final):
         which = ", ".join(map(str, sorted(diverged)))
         raise TrialFailure(f"{len(diverged)} of {num_networks} {what} diverged ({which}): {why}")
 
 
-def too_many(lost: Sequence[LostNetwork], num_networks: int) -> bool:
-    """Whether half or more did not train, so that there is no result. Those that were cut might
-    have."""
-    return 2 * sum(each.why != "cut" for each in lost) >= num_networks
+def too_many(lost: Sequence[LostNetwork], num_networks: int, is_final: bool) -> bool:
+    """Whether so many did not train that there is no result. Those that were cut might have."""
+    return _are_too_many(sum(each.why != "cut" for each in lost), num_networks, is_final)
+
+
+def _are_too_many(count: int, num_networks: int, is_final: bool) -> bool:
+    """Half; of the final models, of which one is kept and which are trained once, all."""
+    return count >= num_networks if is_final else 2 * count >= num_networks
 
 
 def lost_text(lost: Sequence[LostNetwork]) -> str:

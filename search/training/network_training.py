@@ -11,7 +11,6 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,7 +24,6 @@ from search.features.free_memory import free_memory
 from search.training.batching import Batching, Mixing
 from search.training.head_shape import HeadState, HeadWeights
 from search.training.head_tasks import HeadTask
-from search.training.lost_networks import accuracy_tells
 from search.training.network import Network
 from search.training.network_variables import Live
 from search.training.optimizer import Schedule
@@ -43,6 +41,7 @@ Start = Callable[[int], Live]  # a head's number -> its network before the first
 MEMORY_SHARE = 0.5  # of the memory that is free: the last few of an epoch may be twice as many
 NUMBER_BYTES = 4 * 2  # a layer's output and its gradient
 _LOG = logging.getLogger(__name__)
+_said: set[str] = set()  # what this process has warned of already
 
 
 @dataclass(frozen=True)
@@ -90,7 +89,7 @@ def train_phase(
         may_lose=True,
         pauses=phase.num_epochs(protocol) < phase.max_epochs,
         began=phase.began,
-        accuracy_tells=accuracy_tells(training, protocol.objective),
+        images_count_alike=training.class_weight == "none",
     )
     schedule = Schedule(
         phase.learning_rate, phase.warmup_epochs, phase.max_epochs, training.weight_decay
@@ -234,16 +233,19 @@ def fitting_lanes(wanted: int, bytes_each: int, free: int | None) -> int:
     if fit >= wanted:
         return wanted
     _say_once(
+        "lanes",
         f"memory holds {max(fit, 1)} network{'s' * (fit > 1)} in training at once, not {wanted}: a "
         f"step takes {bytes_each / 1e9:.2g} GB and {(free or 0) / 1e9:.2g} GB are free; it takes "
-        "longer, the numbers are the same; lower training.batch_size or dataset.image_size"
+        "longer, the numbers are the same; lower training.batch_size or dataset.image_size",
     )
     return max(fit, 1)
 
 
-@lru_cache(maxsize=8)
-def _say_once(line: str) -> None:
-    _LOG.warning("%s", line)
+def _say_once(kind: str, line: str) -> None:
+    """kind: what is said once, whatever numbers are in the line."""
+    if kind not in _said:
+        _said.add(kind)
+        _LOG.warning("%s", line)
 
 
 def step_bytes(body: keras.Model, batch_size: int) -> int:

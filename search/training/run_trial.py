@@ -61,7 +61,7 @@ def _run(spec: TrialSpec, resources: Resources, on_epoch: OnEpoch | None) -> Out
         )
         return Outcome(result, None)
     if spec.protocol.epochs is not None:
-        save_head(heads_file(spec, resources), trained.heads.weights[0])
+        save_head(heads_file(spec, resources), trained.heads.kept)
     if not (resources.keep_views and KINDS[spec.kind].on_rungs):
         mode_of(spec.settings.training).forget(trained.trial)
     return Outcome(trained.result, trained.predictions)

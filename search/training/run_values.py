@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from search.experiment.objectives import Objective
-from search.experiment.trial import CURVES, Curve, LostNetwork
+from search.experiment.trial import CURVES, Curve, LostNetwork, first_trained
 from search.training.head_scores import HeadAnswer, HeadScores
 from search.training.head_shape import HeadState, HeadWeights
 from search.training.head_tasks import HeadTask
@@ -35,14 +35,18 @@ class RunPlan:
     phase: str = ""  # of a trial that has several
     reported_before: int = 0  # epochs of the phases before
     drawn_by: str = ""  # what a network draws its batches by, beside its seed
-    # A head that does not train is left behind, as long as it is one of the fewer; where not, the
-    # first whose loss is no number fails the trial.
+    # A head that does not train is left behind, as long as it is one of the fewer, or of a final
+    # trial's any but the last; where not, the first whose loss is no number fails the trial.
     may_lose: bool = False
     pauses: bool = False  # a rung's, which goes on where it is promoted
     began: tuple[float, ...] = ()  # each head's accuracy before, where it had learnt already
-    # A head that learns is right more often than always giving the most frequent class would be;
-    # not where classes weigh the same however few images they have.
-    accuracy_tells: bool = True
+    # A head that learns is better than always giving one answer; not by accuracy or log-loss where
+    # classes weigh the same however few images they have.
+    images_count_alike: bool = True
+
+    @property
+    def is_final(self) -> bool:
+        return self.patience is None
 
 
 @dataclass(frozen=True)
@@ -129,6 +133,11 @@ class TrainedHeads:
             curve=Curve(**{name: tuple(map(float, values)) for name, values in means}),
             lost=lost,
         )
+
+    @property
+    def kept(self) -> HeadWeights:
+        """Those of the head that a final model is made of."""
+        return self.weights[first_trained(self.lost)]
 
     def __post_init__(self) -> None:
         if self.weights and len(self.weights) != len(self.best_epochs):

@@ -9,7 +9,7 @@ from search.experiment.trial import LostNetwork
 from search.training.checkpoint_contents import KeptTraining
 from search.training.head_scores import HeadAnswer, HeadScores
 from search.training.head_shape import HeadWeights
-from search.training.lost_networks import Course, by_guessing, lost_of, need_others
+from search.training.lost_networks import Course, by_guessing, lost_of, need_others, need_trained
 from search.training.progress import EpochReport, OnEpoch
 from search.training.run_values import HeadEpoch, RunPlan, TrainedHeads, Trainer, TrialFailure
 from search.training.trial_files import Checkpoint
@@ -69,11 +69,17 @@ class _Run:
 
     def train_epoch(self) -> None:
         curve = self.curves[-1].copy() if self.curves else np.zeros((len(self.plan.tasks), 4))
+        reasons = []
         for reached in self.trainer.train(self.epoch, self.active):
-            if self._is_finite(reached):
+            if why := self._why_diverged(reached):
+                reasons.append(why)
+                self.diverged[reached.head] = self.epoch
+            if not why:
                 curve[reached.head] = self._score(reached)
             elif self.epoch == 0:
                 curve[reached.head] = self._score(self._guessing(reached))
+        if reasons:
+            self._need_others(reasons)
         self.curves.append(curve)
         self.epoch += 1
         self._drop_stopped()
@@ -88,24 +94,26 @@ class _Run:
         right = float((predicted == self.labels[head]).mean())
         return reached.loss, reached.accuracy, -float(log_prob.mean()), right
 
-    def _is_finite(self, reached: HeadEpoch) -> bool:
-        """Where not, the head is lost, or the trial."""
+    def _why_diverged(self, reached: HeadEpoch) -> str:
+        """In words; none where its losses are finite."""
         losses = {"training": reached.loss, "validation": -float(reached.log_prob.mean())}
         which = next((name for name, loss in losses.items() if not np.isfinite(loss)), None)
         if which is None:
-            return True
-        plan, head = self.plan, reached.head
-        self.diverged[head] = self.epoch
+            return ""
+        plan = self.plan
         phase = f" of phase {plan.phase}" if plan.phase else ""
-        why = (
-            f"the {which} loss of head {head} became {losses[which]} in epoch {self.epoch + 1}"
-            f"{phase} (learning rate {plan.learning_rate:g}); lower {plan.learning_rate_setting}"
+        return (
+            f"the {which} loss of head {reached.head} became {losses[which]} in epoch "
+            f"{self.epoch + 1}{phase} (learning rate {plan.learning_rate:g}); lower "
+            f"{plan.learning_rate_setting}"
         )
+
+    def _need_others(self, reasons: list[str]) -> None:
+        """reasons: of those that diverged in this epoch."""
+        plan = self.plan
         if not plan.may_lose:
-            raise TrialFailure(why)
-        is_final = plan.patience is None
-        need_others(self.diverged, len(plan.tasks), "networks", why, is_final)
-        return False
+            raise TrialFailure(reasons[0])
+        need_others(self.diverged, len(plan.tasks), "networks", reasons[-1], plan.is_final)
 
     def _guessing(self, reached: HeadEpoch) -> HeadEpoch:
         """For one that never gave an answer."""
@@ -129,22 +137,25 @@ class _Run:
         ]
 
     def lost(self) -> tuple[LostNetwork, ...]:
-        """Heads that did not train. Raises TrialFailure where they are half or more."""
-        if not self.plan.may_lose:
+        """Heads that did not train. Raises TrialFailure where they are too many."""
+        plan = self.plan
+        if not plan.may_lose:
             return ()
-        advice = f"try another {self.plan.learning_rate_setting}, or weaker augmentation"
-        courses, tells = list(map(self._course, self._heads)), self.plan.accuracy_tells
-        return lost_of(courses, self.plan.labels, tells, "networks", advice)
+        courses = list(map(self._course, self._heads))
+        lost = lost_of(courses, plan.labels, plan.images_count_alike)
+        advice = f"change {plan.learning_rate_setting}"
+        need_trained(lost, len(courses), "networks", advice, plan.is_final)
+        return lost
 
     def _course(self, head: int) -> Course:
-        plan, ended = self.plan, self.scores.stopped(head)
+        plan, ended = self.plan, self.plan.is_final or self.scores.stopped(head)
         return Course(
             task=plan.tasks[head],
             curve=np.array(self.curves)[:, head],
             epochs=self.diverged.get(head, self.scores.last_epoch(head)) + 1,
             diverged=head in self.diverged,
             ended=ended,
-            cut=not ended and plan.patience is not None and not plan.pauses,
+            cut=not ended and not plan.pauses,
             began=plan.began[head] if plan.began else None,
         )
 

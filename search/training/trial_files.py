@@ -90,7 +90,7 @@ class Checkpoint:
 
 
 def heads_file(spec: TrialSpec, resources: Resources) -> Path:
-    """Where a final trial leaves its first head's weights."""
+    """Where a final trial leaves the weights of the head that is kept."""
     return resources.views_dir.parent / "heads" / f"{spec.key}.npz"
 
 
