@@ -6,6 +6,7 @@ from itertools import combinations
 from typing import Any, get_args
 
 import pytest
+from states import make_state
 
 from data.augmentations import active
 from data.errors import UserError
@@ -16,7 +17,7 @@ from search.driver.specs import Epochs, SpecFactory, controls_of
 from search.experiment.controls import CONTROL_NAMES, CONTROLS, NONE
 from search.experiment.kinds import KINDS, Kind
 from search.experiment.precisions import PRECISIONS
-from search.experiment.trial import TrialSpec
+from search.experiment.trial import LostNetwork, TrialSpec
 from search.guests.leak import leaked_spec
 from search.guests.table import GUESTS
 
@@ -94,3 +95,14 @@ def test_two_kinds_share_all_seeds_or_none(first: str, second: str) -> None:
 def test_within_a_trial_no_seed_serves_twice() -> None:
     for spec in specs().values():
         assert len(drawn(spec)) == 2 + len(spec.protocol.head_seeds)
+
+
+def test_a_final_model_trains_as_long_as_networks_that_trained_did() -> None:
+    result = make_state().records[0].result
+    assert result is not None
+    epochs = result.model_copy(update={"best_epochs": (1, 20, 30), "head_best_epochs": ()})
+    assert Epochs.of(epochs) == Epochs(17)
+    dead = LostNetwork(head=0, why="chance", epoch=21)
+    assert Epochs.of(epochs.model_copy(update={"lost": (dead,)})) == Epochs(25)
+    all_dead = tuple(dead.model_copy(update={"head": head}) for head in range(3))
+    assert Epochs.of(epochs.model_copy(update={"lost": all_dead})) == Epochs(17)

@@ -7,7 +7,7 @@ Inside a part trials share them, because they are compared in pairs: controls wi
 what a guest scores again), ablations with the confirmation.
 """
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -49,16 +49,19 @@ class Epochs:
 
     @classmethod
     def of(cls, result: TrialResult | None) -> "Epochs":
-        """As long as the heads of this result took on average."""
+        """As long as the heads of this result that trained took on average."""
         if result is None or not result.best_epochs:
             return cls(1)
+        lost = {each.head for each in result.lost}
         before = result.curve.phases[0][1] if result.curve and result.head_best_epochs else 0
-        first = _mean(result.head_best_epochs) if result.head_best_epochs else None
-        return cls(max(1, _mean(result.best_epochs) - before), first)
+        first = _mean(result.head_best_epochs, lost) if result.head_best_epochs else None
+        return cls(max(1, _mean(result.best_epochs, lost) - before), first)
 
 
-def _mean(epochs: tuple[int, ...]) -> int:
-    return max(1, round(sum(epochs) / len(epochs)))
+def _mean(epochs: Sequence[int], lost: Container[int]) -> int:
+    """Of heads that trained, where any did."""
+    kept = [each for head, each in enumerate(epochs) if head not in lost] or epochs
+    return max(1, round(sum(kept) / len(kept)))
 
 
 @dataclass(frozen=True)
