@@ -33,7 +33,15 @@ def _first_dead(spec: TrialSpec, resources: Resources, on_epoch: OnEpoch | None 
 
 
 def test_the_first_that_trained() -> None:
-    assert [first_trained(_lost(*heads)) for heads in ((), (1,), (0,), (0, 1, 3))] == [0, 0, 1, 2]
+    lost = ((), (1,), (0,), (0, 1, 3))
+    assert [first_trained(_lost(*heads), 4) for heads in lost] == [0, 0, 1, 2]
+
+
+def test_where_none_trained_the_first_whose_loss_stayed_a_number() -> None:
+    first, *others = _lost(0, 1, 2)
+    diverged = first.model_copy(update={"why": "diverged"})
+    assert first_trained((first, *others), 3) == 0
+    assert first_trained((diverged, *others), 3) == 1
 
 
 def test_the_test_is_of_all_final_models_and_its_matrix_of_the_one_that_is_kept(
@@ -55,6 +63,8 @@ def test_the_test_is_of_all_final_models_and_its_matrix_of_the_one_that_is_kept(
     events = events_of(tmp_path / "run")
     check_events(events, {})  # half of them
     (told,) = [each for each in events if each["type"] == "told" and each["trial"] == first]
-    told["result"]["lost"].append({"head": 1, "why": "chance", "epoch": 9})
+    told["result"]["lost"] = [{"head": n, "why": "chance", "epoch": 9} for n in (0, 1)]
+    check_events(events, {})  # all of them: they have answers all the same
+    told["result"]["lost"] = [{"head": n, "why": "diverged", "epoch": 9} for n in (0, 1)]
     with pytest.raises(JournalError, match="lost holds no networks of the trial, or too many"):
         check_events(events, {})

@@ -136,7 +136,7 @@ def after_test(context: Context, known: Knowledge) -> TestResult:
     shown = finals[chosen or NONE]
     predictions, result = ledger.predictions(shown), ledger.record(shown).result
     num_classes = len(context.prepared.dataset.class_names)
-    kept = first_trained(result.lost if result else ())
+    kept = first_trained(result.lost, result.num_heads) if result else 0
     return TestResult(
         looks=context.earlier_looks + 1,
         num_images=len(predictions.images),

@@ -6,7 +6,7 @@ caches). `TrialResult` and `Predictions` are what training gives back, `Effect` 
 makes of them, `TrialRecord` the row a search keeps.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -167,10 +167,13 @@ class LostNetwork(Frozen):
     epoch: Annotated[int, Field(ge=1)]
 
 
-def first_trained(lost: Iterable[LostNetwork]) -> int:
-    """The network of a final trial that becomes the model: the first that trained."""
-    heads = {each.head for each in lost}
-    return next(head for head in range(len(heads) + 1) if head not in heads)
+def first_trained(lost: Sequence[LostNetwork], num_networks: int) -> int:
+    """The network of a final trial that becomes the model: the first that trained; where none did,
+    the first whose loss stayed a number."""
+    bad = {each.head for each in lost}
+    diverged = {each.head for each in lost if each.why == "diverged"}
+    heads = range(num_networks)
+    return next(iter([h for h in heads if h not in bad] or [h for h in heads if h not in diverged]))
 
 
 class TrialResult(Frozen):

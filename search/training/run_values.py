@@ -137,7 +137,7 @@ class TrainedHeads:
     @property
     def kept(self) -> HeadWeights:
         """Those of the head that a final model is made of."""
-        return self.weights[first_trained(self.lost)]
+        return self.weights[first_trained(self.lost, len(self.weights))]
 
     def __post_init__(self) -> None:
         if self.weights and len(self.weights) != len(self.best_epochs):
