@@ -173,7 +173,7 @@ def first_trained(lost: Sequence[LostNetwork], num_networks: int) -> int:
     bad = {each.head for each in lost}
     diverged = {each.head for each in lost if each.why == "diverged"}
     heads = range(num_networks)
-    return next(iter([h for h in heads if h not in bad] or [h for h in heads if h not in diverged]))
+    return next((h for among in (bad, diverged) for h in heads if h not in among), 0)
 
 
 class TrialResult(Frozen):
