@@ -81,11 +81,6 @@ def _settled(view: SearchView, found: Answer) -> str:
         how = ", confirmed on fresh seeds" if view.is_use_confirmed else ""
         same = " with the same" if view.beside else ""
         return f"Use {view.recommended}: {gain} over no augmentation{same}{how}."
-    if view.most_gain <= 0:
-        return (
-            f"Use {view.recommended}: {view.unit.of} without augmentation is as good as it can be, "
-            "on the images scored."
-        )
     if found.kind == "none":
         return (
             f"Use {view.recommended}: what was tried is shown to gain "
@@ -99,6 +94,12 @@ def _settled(view: SearchView, found: Answer) -> str:
         )
     if found.detectable is None:
         return "It cannot be told whether augmentation helps: nothing was compared."
+    if view.most_gain <= 0:
+        return (
+            f"It cannot be told whether augmentation helps{beside_text(view.beside)}: "
+            f"{view.unit.of} without any is as good as it can be, on the images scored; more or "
+            "harder images would leave room to gain."
+        )
     return (
         f"It cannot be told whether augmentation helps{beside_text(view.beside)}: "
         f"{invisible_text(view, found.detectable)}. {ways_text(view, found)}"

@@ -173,21 +173,19 @@ class ClaimView(NamedView):
             doubts.append(f"{_views_text(min(given), max(given))} per image")
         return tuple(doubts)
 
-    def _lost_among(self, rests_on: Sequence[TrialRecord]) -> tuple[str, ...]:
-        heads = sum(record.trained.num_heads for record in rests_on if record.trained)
-        lost = [each for r in rests_on if r.trained for each in r.trained.lost]
-        return (f"of {heads} networks {lost_text(lost)}",) if lost else ()
+    def _lost_among(
+        self, rests_on: Sequence[TrialRecord], what: str = "networks"
+    ) -> tuple[str, ...]:
+        results = [record.trained for record in rests_on if record.trained]
+        heads = sum(result.num_heads for result in results)
+        lost = [each for result in results for each in result.lost]
+        return (f"of {heads} {what} {lost_text(lost)}",) if lost else ()
 
     @cached_property
     def _lost_without(self) -> tuple[str, ...]:
         """Of no augmentation, which every gain is counted from."""
         bare = [r for r in self.rested_on if not r.spec.settings.augmentation]
-        results = [record.trained for record in bare if record.trained]
-        lost = [each for result in results for each in result.lost]
-        if not lost:
-            return ()
-        count = sum(result.num_heads for result in results)
-        return (f"of {count} networks without augmentation {lost_text(lost)}",)
+        return self._lost_among(bare, "networks without augmentation")
 
     @cached_property
     def wholes(self) -> tuple[WholeSetting, ...]:

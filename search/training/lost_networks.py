@@ -148,10 +148,8 @@ def need_others(
 def too_many(lost: Sequence[LostNetwork], num_networks: int, is_final: bool) -> bool:
     """Whether so many did not train that there is no result. Those that were cut might have; of
     final models only those that diverged have no answers: others are named and counted."""
-    counting = [
-        each for each in lost if each.why == "diverged" or not (is_final or each.why == "cut")
-    ]
-    return _are_too_many(len(counting), num_networks, is_final)
+    harmless = ("cut", "chance", "ruined") if is_final else ("cut",)
+    return _are_too_many(sum(each.why not in harmless for each in lost), num_networks, is_final)
 
 
 def _are_too_many(count: int, num_networks: int, is_final: bool) -> bool:
