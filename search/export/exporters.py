@@ -122,7 +122,7 @@ def write(policy: Policy, to: str) -> Exported:
 
 
 def targets_of(policy: Policy) -> list[str]:
-    """The exporters that can express all of the policy."""
+    """The exporters that can express all of the policy: the settings, then libraries, in order."""
     return [name for name in EXPORTERS if _expresses(policy, name)]
 
 

@@ -29,7 +29,6 @@ from search.tracking.saved_view import PICTURES, Place
 
 MOST_OF_EXPERIMENT = 4900  # since it gets a mark, by which it is known again
 MAX_CHARACTERS = 5000  # a tag of a run holds 8000, one of an experiment or of older servers 5000
-CODE_FIRST = ("keras", "imagedatagenerator")  # of what an augmentation is exported to
 
 
 def describe_experiment(view: SearchView, place: Place) -> str:
@@ -123,14 +122,14 @@ def test_accuracy(view: SearchView) -> str:
 
 
 def _code(view: SearchView) -> str:
-    """The augmentation to use, for the first library that can express all of it."""
+    """The augmentation to use, for the first library that can express all of it; else as settings."""
     if not view.used:
         return ""
     name = escaped(opened_of(view).name)
     policy = Policy(f"Recommended by the search {name}", dict(view.used), view.image_size)
-    able = targets_of(policy)
-    to = next((target for target in CODE_FIRST if target in able), able[0])
-    return f"Its augmentation as code:\n\n```\n{write(policy, to).code.strip()}\n```"
+    settings, *libraries = targets_of(policy)
+    to, form = (libraries[0], "as code") if libraries else (settings, "as settings")
+    return f"Its augmentation {form}:\n\n```\n{write(policy, to).code.strip()}\n```"
 
 
 def _picture(place: Place) -> list[str]:
