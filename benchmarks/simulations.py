@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+from benchmarks.few_trainings import LUCKY, false_verdicts
 from benchmarks.made_up_searches import Plan
 from benchmarks.simulated_floors import floors
 from benchmarks.simulated_intervals import (
@@ -75,6 +76,28 @@ def _null_rows() -> Iterator[tuple[str, object]]:
     yield "searches, 1 x 3, nothing, 341 images", found
 
 
+def _few_rows() -> Iterator[tuple[str, object]]:
+    both = ("search", "confirm")
+    for folds, seeds, flags, rounds in (
+        (1, 1, 1, both),
+        (1, 1, 3, both),
+        (1, 2, 1, ("search",)),
+        (1, 2, 1, both),
+        (1, 2, 3, ("confirm",)),
+        (1, 3, 1, ("search",)),
+        (1, 3, 3, both),
+        (2, 1, 1, ("search",)),
+        (2, 1, 3, ("search",)),
+    ):
+        told = f"{folds} x {seeds}, {flags} of no effect, {' and '.join(rounds)}"
+        found = false_verdicts(400, Design(LUCKY, folds, seeds), flags, rounds)
+        yield f"few trainings, {told}: any false verdict", found
+    for folds, seeds, flags in ((1, 3, 4), (1, 3, 10), (1, 5, 6), (5, 3, 4)):
+        found = false_verdicts(200, Design(LUCKY, folds, seeds), flags, unstable=3.0)
+        told = f"{folds} x {seeds}, one of {flags} with three times the luck"
+        yield f"few trainings, {told}: any false verdict", found
+
+
 def _effect_rows() -> Iterator[tuple[str, object]]:
     for name, world in WORLDS.items():
         if not name.startswith("nothing"):
@@ -93,6 +116,7 @@ PARTS: dict[str, Callable[[], Iterator[tuple[str, object]]]] = {
     "intervals": _interval_rows,
     "looks": _look_rows,
     "floors": _floor_rows,
+    "few": _few_rows,
     "nulls": _null_rows,
     "effects": _effect_rows,
 }

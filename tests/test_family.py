@@ -14,7 +14,8 @@ from search.evidence.curves import NOTHING, Axis, Combination
 from search.evidence.effects import fit
 from search.evidence.intervals import Contrasts, simultaneous
 from search.evidence.looks import plan_looks
-from search.evidence.measurements import Luck, Measurements, Training, measure
+from search.evidence.luck import PRIOR_DF, Luck
+from search.evidence.measurements import Measurements, Training, measure
 from search.evidence.screening import screening_points
 from search.experiment.answers import Predictions
 
@@ -106,8 +107,16 @@ def test_only_trainings_of_one_stage_make_a_contrast() -> None:
 def test_luck_is_pooled_over_trainings() -> None:
     done, labels = trainings(num_images=341, seeds=2, count=13)
     few, many = measure(done[:2], labels, "accuracy"), measure(done, labels, "accuracy")
-    assert few.luck.pooled_df == pytest.approx(1)
-    assert many.luck.pooled_df == pytest.approx(12)
+    assert few.luck.pooled_df == pytest.approx(1 + PRIOR_DF, rel=0.05)
+    assert many.luck.pooled_df == pytest.approx(12 + PRIOR_DF, rel=0.05)
+
+
+def test_few_heads_leave_luck_as_unsure_as_they_are() -> None:
+    done, labels = trainings(num_images=341, seeds=2, count=13)
+    rng = np.random.default_rng(1)
+    few = measure(done[:2], labels, "accuracy").luck.draws(4000, rng)[:, 0]
+    many = measure(done, labels, "accuracy").luck.draws(4000, rng)[:, 0]
+    assert np.quantile(few, 0.95) > 3 * np.quantile(many, 0.95)
 
 
 def test_a_training_that_some_heads_fail_in_does_not_blur_the_others() -> None:

@@ -8,6 +8,7 @@ fail.
 
 import pytest
 
+from benchmarks.few_trainings import LUCKY, false_verdicts
 from benchmarks.made_up_searches import Plan
 from benchmarks.simulated_floors import floors
 from benchmarks.simulated_intervals import (
@@ -35,6 +36,14 @@ def test_a_search_finds_what_helps_and_how_strongly() -> None:
     assert found.helped["rotation"] + found.helped["zoom"] >= 4
     assert found.ranges is not None
     assert found.ranges[0].count >= 4
+
+
+@pytest.mark.parametrize(("seeds", "rounds"), [(1, 2), (2, 1), (2, 2), (3, 1)])
+def test_few_trainings_claim_nothing_that_is_luck(seeds: int, rounds: int) -> None:
+    # at most 5 %: more than 10 of 80 has a probability of 0.002; taken for known, such luck as one
+    # seed cannot tell gave 16 or more
+    stages = ("search", "confirm")[:rounds]
+    assert false_verdicts(80, Design(LUCKY, 1, seeds), 1, stages).count <= 10
 
 
 @pytest.mark.parametrize("gain", [0.0, 0.015])

@@ -68,7 +68,7 @@ def simultaneous(
     ratios = joint.ratios(measured, num_draws, seed)
     critical = float(np.quantile(_largest(ratios, asked.if_high), level))
     effects = asked.weights @ measured.scores
-    errors = np.sqrt(np.diag(joint.total))
+    errors = joint.errors
     least, most = measured.bounds
     return Intervals(
         effects=effects,
@@ -89,18 +89,18 @@ def ratios_by_luck(
 
 def standard_errors(measured: Measurements, asked: Contrasts) -> np.ndarray:
     """float64 [J]."""
-    return np.sqrt(np.diag(_Joint.of(measured, asked).total))
+    return _Joint.of(measured, asked).errors
 
 
 @dataclass(frozen=True)
 class _Joint:
-    """images: float64 [J], variances that resampled images give; fixed: those that are not in
-    doubt; squares: float64 [J, T], what each training's luck counts; total: float64 [J, J]."""
+    """What estimates err by. images, fixed: float64 [J, J], what resampled images give, and what is
+    not in doubt; errors: float64 [J], of all together, as estimated."""
 
+    weights: np.ndarray
     images: np.ndarray
     fixed: np.ndarray
-    squares: np.ndarray
-    total: np.ndarray
+    errors: np.ndarray
 
     @classmethod
     def of(cls, measured: Measurements, asked: Contrasts) -> "_Joint":
@@ -109,19 +109,28 @@ class _Joint:
         fixed = (weights * measured.single) @ weights.T
         if asked.model_cov is not None:
             fixed = fixed + asked.model_cov
-        heads = (weights * measured.luck.variance) @ weights.T
-        return cls(np.diag(images), np.diag(fixed), weights**2, images + fixed + heads)
+        heads = weights**2 @ measured.luck.variance
+        errors = np.sqrt(np.diag(images) + np.diag(fixed) + heads)
+        return cls(weights, images, fixed, errors)
 
     def ratios(self, measured: Measurements, num_draws: int, seed: int) -> np.ndarray:
+        """Luck's variance, and images' where they come in few groups, as they may be in truth, over
+        what they were estimated to be."""
         rng = np.random.default_rng(seed)
-        root = _root(self.total)
-        moved = rng.standard_normal((num_draws, root.shape[1])) @ root.T
-        images = np.broadcast_to(self.images, moved.shape)
+        by_images = _normal(self.images, num_draws, rng)
         if measured.image_df < 400:
-            images = images * rng.chisquare(measured.image_df, moved.shape) / measured.image_df
-        lucks = measured.luck.draws(num_draws, rng) @ self.squares.T
-        variance = np.maximum(images + self.fixed + lucks, np.finfo(np.float64).tiny)
-        return moved / np.sqrt(variance)
+            free = measured.image_df
+            by_images = by_images * np.sqrt(free / rng.chisquare(free, by_images.shape))
+        lucks = np.sqrt(measured.luck.draws(num_draws, rng))
+        by_luck = (rng.standard_normal(lucks.shape) * lucks) @ self.weights.T
+        moved = by_images + _normal(self.fixed, num_draws, rng) + by_luck
+        return moved / np.maximum(self.errors, np.finfo(np.float64).tiny)
+
+
+def _normal(covariance: np.ndarray, num_draws: int, rng: np.random.Generator) -> np.ndarray:
+    """float64 [num_draws, J]."""
+    root = _root(covariance)
+    return rng.standard_normal((num_draws, root.shape[1])) @ root.T
 
 
 def _largest(ratios: np.ndarray, if_high: np.ndarray | None) -> np.ndarray:

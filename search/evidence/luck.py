@@ -10,46 +10,48 @@ from search.evidence.spread import assumed_head_variance
 from search.experiment.answers import Predictions
 from search.experiment.trial import Objective
 
-_WILD = 0.001
+# What is known of luck before any head was trained counts as this many degrees of freedom.
+PRIOR_DF = 2.0
+# A setting may ruin some of its heads and not others: how often, beforehand, and how many times the
+# others' variance it gives.
+_WILD = 0.005
+_TIMES = 10.0
+_PASSES = 2  # which are wild depends on what the others' luck is
 
 
 @dataclass(frozen=True)
 class Luck:
     """What the luck of heads adds to the variance of each training's score. All float64 [T].
 
-    own: from the training's own heads; pooled: from the heads of all trainings but the wild,
-    scaled to this one's number of heads. Both hold `noise`, the part that resampled images account
-    for already. own_share: how far `own` is believed: 0 where trainings differ in luck no more than
-    so few heads must, 1 of a wild training. pooled_df 0: nothing was seen and `pooled` is assumed.
+    own: from the training's own heads; pooled: from the heads of all trainings but the wild, and
+    what was known beforehand, scaled to this one's number of heads. Both hold `noise`, the part
+    that resampled images account for already. wild: the probability that its heads differ by far
+    more than those of others, so that they alone are believed. own_df 0: nothing was seen and
+    `pooled` is assumed. pooled_df 0: it is not in doubt.
     """
 
     own: np.ndarray
     pooled: np.ndarray
     noise: np.ndarray
-    own_share: np.ndarray
+    wild: np.ndarray
     own_df: float
     pooled_df: float
 
     @property
     def variance(self) -> np.ndarray:
-        return self._believed(self.own, self.pooled)
+        mixed = self.wild * self.own + (1 - self.wild) * self.pooled
+        return np.maximum(0.0, mixed - self.noise)
 
     def draws(self, num_draws: int, rng: np.random.Generator) -> np.ndarray:
-        """float64 [num_draws, T]: what so few heads might have given for `variance`."""
-        pooled = np.broadcast_to(self.pooled, (num_draws, len(self.pooled)))
-        own = np.zeros(1)
+        """float64 [num_draws, T]: what `variance` may be in truth, as unsure as so few heads leave
+        it (scaled inverse chi-square). Noise is known from many images, and taken off each."""
+        pooled, own = np.broadcast_to(self.pooled, (num_draws, len(self.pooled))), self.own
         if self.pooled_df:
-            free = self.pooled_df
-            pooled = pooled * (rng.chisquare(free, num_draws) / free)[:, None]
-        if self.own_share.any():
-            shape = (num_draws, len(self.own))
-            centre = self.own_share * self.own + (1 - self.own_share) * self.pooled
-            own = centre * rng.chisquare(self.own_df, shape) / self.own_df
-        return self._believed(own, pooled)
-
-    def _believed(self, own: np.ndarray, pooled: np.ndarray) -> np.ndarray:
-        mixed = self.own_share * own + (1 - self.own_share) * pooled
-        return np.maximum(0.0, mixed - self.noise)
+            pooled = pooled * self.pooled_df / rng.chisquare(self.pooled_df, (num_draws, 1))
+            free = self.own_df + PRIOR_DF
+            own = own * free / rng.chisquare(free, pooled.shape)
+        is_wild = rng.random(pooled.shape) < self.wild
+        return np.maximum(0.0, np.where(is_wild, own, pooled) - self.noise)
 
 
 @dataclass(frozen=True)
@@ -72,33 +74,51 @@ def luck_of(stages: list[str], reduced: list[Reduced], assumed: float) -> Luck:
     """Trainings of a stage and heads of a (seed, fold) as rows and columns: what is left of a
     head's mean beyond its row and its column is its own luck, and noise of its images."""
     count = len(reduced)
-    own, noise, df, wild = np.zeros(count), np.zeros(count), np.zeros(count), np.zeros(count, bool)
+    own, noise, df, apart = np.zeros(count), np.zeros(count), np.zeros(count), np.zeros(count, bool)
     # a score's share of one head's variance
     per_head = np.array([float((each.weights**2).sum()) / len(each.heads) for each in reduced])
     for stage in sorted(set(stages)):
         rows = np.array([index for index, each in enumerate(stages) if each == stage])
         if len(rows) > 1:
-            wild[rows] = _wild([reduced[row] for row in rows])
-            tame = rows[~wild[rows]]
-            own[tame], df[tame] = _own_luck([reduced[row] for row in tame])
-            for row in rows[wild[rows]]:
-                own[row] = _own_luck([reduced[each] for each in (*tame, row)])[0][-1]
-            seen = [value for row in rows if (value := reduced[row].noise) is not None]
+            trainings = [reduced[row] for row in rows]
+            own[rows], df[rows], apart[rows] = _stage_luck(trainings)
+            seen = [each.noise for each in trainings if each.noise is not None]
             noise[rows] = float(np.mean(seen))
     if not df.any():
         none = np.zeros(count)
-        return Luck(own, assumed * per_head, none, none, 0.0, 0.0)
-    pooled = float(df @ (own / per_head) / df.sum()) * per_head
+        return Luck(own, assumed * per_head, none, none, 0.0, PRIOR_DF)
     noise = float(df @ (noise / per_head) / df.sum()) * per_head
-    own = np.where((df > 0) | wild, own, pooled)
-    typical = float(np.median(df[df > 0]))
-    share = _own_share(own[df > 0] / pooled[df > 0], typical) if pooled.any() else 0.0
-    return Luck(own, pooled, noise, np.where(wild, 1.0, share), typical, float(df.sum()))
+    wild = apart.astype(float)
+    for _ in range(_PASSES):
+        counted = df * (1 - wild)
+        seen_df = float(counted.sum())
+        seen = float(counted @ (own / per_head)) * per_head
+        pooled = (seen + PRIOR_DF * (noise + assumed * per_head)) / (seen_df + PRIOR_DF)
+        wild = np.where(df > 0, _wild(own / pooled, df), 0.0)
+    return Luck(own, pooled, noise, wild, float(np.median(df[df > 0])), seen_df + PRIOR_DF)
 
 
-def _wild(trainings: list[Reduced]) -> np.ndarray:
-    """bool [trainings]: whose heads differ by far more than most trainings' do, as where a setting
-    ruins some and not others. In one of 1000 searches where all have the same luck."""
+def _wild(ratios: np.ndarray, df: np.ndarray) -> np.ndarray:
+    """float64: how likely heads are wild whose variance is `ratios` times the others'."""
+    odds = df / 2 * (ratios * (1 - 1 / _TIMES) - np.log(_TIMES))  # the logarithm, by chi-squares
+    return 1 / (1 + (1 - _WILD) / _WILD * np.exp(-np.minimum(odds, 500.0)))
+
+
+def _stage_luck(trainings: list[Reduced]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of each training of a stage: the variance of its score from its heads, noise of images
+    included, and its df; and which differ so much that the others are told without them."""
+    apart = _apart(trainings)
+    tame = [each for each, out in zip(trainings, apart, strict=True) if not out]
+    found, free = _own_luck(tame)
+    own, df = np.zeros(len(trainings)), np.full(len(trainings), free)
+    own[~apart] = found
+    for row in np.flatnonzero(apart):
+        own[row] = _own_luck([*tame, trainings[row]])[0][-1]
+    return own, df, apart
+
+
+def _apart(trainings: list[Reduced]) -> np.ndarray:
+    """bool [trainings]: that are wild, more likely than not, by the median of all."""
     from scipy.special import chdtri  # half a second to import
 
     heads = np.stack([each.heads for each in trainings])
@@ -111,8 +131,8 @@ def _wild(trainings: list[Reduced]) -> np.ndarray:
     left = heads - own
     left -= np.median(left, axis=0)
     squares = (weights**2 * left**2).sum(axis=(1, 2))
-    most = float(chdtri(df, _WILD / count) / chdtri(df, 0.5))
-    return squares > most * np.median(squares)
+    typical = max(float(np.median(squares)), np.finfo(np.float64).tiny)
+    return _wild(squares / typical * float(chdtri(df, 0.5)) / df, np.full(count, df)) > 0.5
 
 
 def _own_luck(trainings: list[Reduced]) -> tuple[np.ndarray, float]:
@@ -132,14 +152,3 @@ def _own_luck(trainings: list[Reduced]) -> tuple[np.ndarray, float]:
         squares = (weights**2 * left**2).sum(axis=1) * folds / (folds - 1)
         return squares * by_training, (folds - 1) / by_training
     return np.zeros(count), 0.0
-
-
-def _own_share(ratios: np.ndarray, df: float) -> float:
-    """How far each training's own mean square is believed beside the pooled one: the share of its
-    scatter that its few heads do not explain (moments; Smyth 2004 has the prior)."""
-    if len(ratios) < 4:
-        return 0.0
-    by_chance = 2 / df
-    beyond = max(0.0, float(ratios.var(ddof=1)) - by_chance) / (1 + by_chance)
-    prior_df = 4 + 2 / beyond if beyond else np.inf
-    return float(df / (df + prior_df))

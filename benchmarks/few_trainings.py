@@ -1,0 +1,60 @@
+"""Searches of few trainings simulated where nothing helps or hurts, and the luck of heads is large:
+how often something is claimed."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from benchmarks.shares import Share, generators
+from benchmarks.simulated_intervals import Design
+from benchmarks.world import Images, World
+from search.evidence.claims import Declared, claim
+from search.evidence.curves import NOTHING, Axis, Combination
+from search.evidence.measurements import Training, measure
+
+# Heads share 1.2 points of luck, as small networks on digits do; frozen features have half or less.
+LUCKY = World(num_images=719, accuracy=0.91, head_sd=0.31)
+
+
+def false_verdicts(
+    repeats: int,
+    design: Design,
+    num_flags: int,
+    rounds: tuple[str, ...] = ("search", "confirm"),
+    unstable: float = 1.0,
+    seed: int = 0,
+) -> Share:
+    """Searches of no augmentation and each flag alone, trained in every round, with any verdict.
+
+    unstable: how many times the others' luck, as a standard deviation, the first flag has.
+    """
+    axes = tuple(Axis(f"flag {number}", (0.0, 1.0)) for number in range(num_flags))
+    wrong = 0
+    for rng in generators(repeats, seed):
+        done, points, images = _trainings(design, axes, rounds, unstable, rng)
+        measured = measure(done, images.labels, "accuracy", images.groups)
+        claims = claim(measured, points, Declared(axes, {}, None), seed, num_draws=1000)
+        found = [each.alone for each in claims.augmentations if each.alone is not None]
+        wrong += any(each.ci[0] > 0 or each.ci[1] < 0 for each in found)
+    return Share(wrong, repeats)
+
+
+def _trainings(
+    design: Design,
+    axes: tuple[Axis, ...],
+    rounds: tuple[str, ...],
+    unstable: float,
+    rng: np.random.Generator,
+) -> tuple[list[Training], list[Combination], Images]:
+    images = Images.draw(design.world, rng)
+    wilder = replace(design.world, head_sd=unstable * design.world.head_sd)
+    points = [NOTHING, *(Combination.of({axis.name: 1.0}) for axis in axes)]
+    settings = [images.setting(rng) for _ in points]
+    done = []
+    for name in rounds:
+        stage = images.stage(design.folds, design.seeds, rng)
+        for number, setting in enumerate(settings):
+            here = replace(stage, images=replace(images, world=wilder)) if number == 1 else stage
+            answers = here.predictions(setting, rng)
+            done.append(Training(f"{name} {number}", name, answers))
+    return done, points * len(rounds), images
