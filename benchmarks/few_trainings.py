@@ -11,8 +11,11 @@ from benchmarks.world import Images, World
 from search.evidence.claims import Declared, claim
 from search.evidence.curves import NOTHING, Axis, Combination
 from search.evidence.measurements import Training, measure
+from search.training.modes import MODES
 
-# Heads share 1.2 points of luck, as small networks on digits do; frozen features have half or less.
+# Networks share 1.2 points of luck, as small ones on digits do; heads on frozen features less than
+# half.
+NETWORKS = MODES["scratch"].usual_spread
 LUCKY = World(num_images=719, accuracy=0.91, head_sd=0.31)
 
 
@@ -32,7 +35,7 @@ def false_verdicts(
     wrong = 0
     for rng in generators(repeats, seed):
         done, points, images = _trainings(design, axes, rounds, unstable, rng)
-        measured = measure(done, images.labels, "accuracy", images.groups)
+        measured = measure(done, images.labels, "accuracy", images.groups, NETWORKS)
         claims = claim(measured, points, Declared(axes, {}, None), seed, num_draws=1000)
         found = [each.alone for each in claims.augmentations if each.alone is not None]
         wrong += any(each.ci[0] > 0 or each.ci[1] < 0 for each in found)
@@ -56,5 +59,5 @@ def _trainings(
         for number, setting in enumerate(settings):
             here = replace(stage, images=replace(images, world=wilder)) if number == 1 else stage
             answers = here.predictions(setting, rng)
-            done.append(Training(f"{name} {number}", name, answers))
+            done.append(Training(f"{name} {number}", name, answers, str(number)))
     return done, points * len(rounds), images

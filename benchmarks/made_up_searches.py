@@ -171,7 +171,8 @@ def _train(
     """A control outside the space is one more setting that differs by nothing."""
     values = {"": 0.5} if point.outside else dict(point.values)
     setting = drawn.setting(values)
-    return Training(f"{name} {point}", name, stage.predictions(setting, rng)), point
+    answers = stage.predictions(setting, rng)
+    return Training(f"{name} {point}", name, answers, str(point)), point
 
 
 def _trials(

@@ -151,10 +151,10 @@ def test_the_same_seed_gives_the_same_interval() -> None:
     assert first != other
 
 
-def test_a_higher_level_gives_a_wider_interval() -> None:
-    pair = random_pair(200, 2, 3)
+def test_more_luck_assumed_of_single_heads_gives_a_wider_interval() -> None:
+    pair = random_pair(200, 1, 1)
     usual, high = (
-        paired_effect(*pair, np.zeros(200, int), "accuracy", 5, level) for level in (0.95, 0.99)
+        paired_effect(*pair, np.zeros(200, int), "accuracy", 5, spread) for spread in (0.02, 0.06)
     )
     assert high.ci_low < usual.ci_low < usual.ci_high < high.ci_high
 

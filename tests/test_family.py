@@ -43,7 +43,7 @@ def measured_scores(scores: list[float], error: float, stages: str = "") -> Meas
         scores=np.array(scores),
         image_cov=error**2 * np.eye(count),
         image_df=1e6,
-        luck=Luck(nothing, nothing, nothing, nothing, 0.0, 0.0),
+        luck=Luck(nothing, nothing, nothing, nothing, nothing, 0.0),
         single=nothing,
         bounds=(-1.0, 1.0),
     )
@@ -109,6 +109,15 @@ def test_luck_is_pooled_over_trainings() -> None:
     few, many = measure(done[:2], labels, "accuracy"), measure(done, labels, "accuracy")
     assert few.luck.pooled_df == pytest.approx(1 + PRIOR_DF, rel=0.05)
     assert many.luck.pooled_df == pytest.approx(12 + PRIOR_DF, rel=0.05)
+
+
+def test_trainings_that_are_right_everywhere_have_no_luck() -> None:
+    fold, labels = np.zeros(6, np.int16), np.arange(6, dtype=np.int32) % 3
+    found = Predictions(np.arange(6), np.stack([labels] * 2), np.zeros((2, 6)), fold)
+    measured = measure([Training(name, "search", found) for name in "abc"], labels, "accuracy")
+    assert not measured.luck.variance.any()
+    interval = simultaneous(measured, Contrasts(measured.contrast("b", "a")[None]), 1)
+    assert interval.low[0] < 0 < interval.high[0]
 
 
 def test_few_heads_leave_luck_as_unsure_as_they_are() -> None:

@@ -34,7 +34,7 @@ def measurements(images: float, noise: float, heads: float, size: Size = NOW) ->
         scores=np.zeros(2),
         image_cov=np.eye(2) * (images / more / 2 + by_seed),
         image_df=1e6,
-        luck=Luck(none, both + by_seed, none + by_seed, none, 0.0, 0.0),
+        luck=Luck(none, both + by_seed, none + by_seed, none, none, 0.0),
         single=none,
         bounds=(-1.0, 1.0),
     )

@@ -166,7 +166,7 @@ def effects_alike(count: int, shared: float) -> Intervals:
         scores=nothing,
         image_cov=np.diag(variances),
         image_df=1e6,
-        luck=Luck(nothing, nothing, nothing, nothing, 0.0, 0.0),
+        luck=Luck(nothing, nothing, nothing, nothing, nothing, 0.0),
         single=nothing,
         bounds=(-np.inf, np.inf),
     )

@@ -39,6 +39,7 @@ from search.experiment.kinds import KINDS
 from search.experiment.seeds import derive_seed
 from search.experiment.settings import Settings, setting_key, spelled
 from search.experiment.trial import TrialRecord
+from search.training.modes import MODES
 
 _DECIMALS = 9  # of effects that are ranked: what the last digits of sums say is not theirs
 
@@ -90,12 +91,15 @@ class Look:
         dataset, predictions = self.context.prepared.dataset, self.context.ledger.predictions
         return measure(
             (
-                Training(str(each.trial), KINDS[each.kind].part, predictions(each.trial))
-                for each in self.records
+                Training(
+                    str(each.trial), KINDS[each.kind].part, predictions(each.trial), str(point)
+                )
+                for each, point in zip(self.records, self.points, strict=True)
             ),
             np.asarray(dataset.labels),
             self.context.config.evaluation.objective,
             None if dataset.groups is None else np.asarray(dataset.groups),
+            MODES[self.context.config.space.mode].usual_spread,
         )
 
     @property

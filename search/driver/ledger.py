@@ -26,6 +26,7 @@ from search.experiment.trial import Effect, Outcome, TrialRecord, TrialResult, T
 from search.journal.journal_file import FRESH, JournalError
 from search.journal.run_dir import KeptPredictions, read_predictions
 from search.journal.state import EventLog
+from search.training.modes import mode_of
 from search.training.progress import EpochReport, OnEpoch
 
 POLL_SECONDS = 0.2  # how soon a request to stop is noticed while a trial runs
@@ -187,11 +188,12 @@ class Ledger:
     def effect(self, number: int, baseline: int) -> Effect:
         """The paired effect of one completed trial against another on the same folds and seeds; a
         duplicate's is that of the trial it repeats."""
-        objective = self.record(number).spec.protocol.objective
+        spec = self.record(number).spec
         pair = (self._source(number), self._source(baseline))
         seed = derive_seed(self._seed, "bootstrap", *pair)
         both = self.predictions(number), self.predictions(baseline)
-        return paired_effect(*both, self._truth.labels, objective, seed)
+        spread = mode_of(spec.settings.training).usual_spread
+        return paired_effect(*both, self._truth.labels, spec.protocol.objective, seed, spread)
 
     def conclude(self, evidence: Evidence) -> None:
         """Writes down what is known before a phase has ended, unless the journal has it."""

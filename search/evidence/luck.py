@@ -23,18 +23,18 @@ _PASSES = 2  # which are wild depends on what the others' luck is
 class Luck:
     """What the luck of heads adds to the variance of each training's score. All float64 [T].
 
-    own: from the training's own heads; pooled: from the heads of all trainings but the wild, and
-    what was known beforehand, scaled to this one's number of heads. Both hold `noise`, the part
-    that resampled images account for already. wild: the probability that its heads differ by far
-    more than those of others, so that they alone are believed. own_df 0: nothing was seen and
-    `pooled` is assumed. pooled_df 0: it is not in doubt.
+    own: from the heads of its own setting, in all rounds; pooled: from the heads of all trainings
+    but the wild, and what was known beforehand, scaled to this one's number of heads. Both hold
+    `noise`, the part that resampled images account for already. wild: the probability that its
+    setting's heads differ by far more than those of others, so that they alone are believed.
+    own_df 0: nothing was seen and `pooled` is assumed. pooled_df 0: it is not in doubt.
     """
 
     own: np.ndarray
     pooled: np.ndarray
     noise: np.ndarray
     wild: np.ndarray
-    own_df: float
+    own_df: np.ndarray
     pooled_df: float
 
     @property
@@ -65,12 +65,14 @@ class Reduced:
     weights: np.ndarray
 
 
-def assumed_luck(first: Predictions, labels: np.ndarray, objective: Objective) -> float:
-    """The variance of a single head, where none was seen twice."""
-    return assumed_head_variance(per_image(first, labels, objective)) / 2
+def assumed_luck(
+    first: Predictions, labels: np.ndarray, objective: Objective, head_spread: float
+) -> float:
+    """The variance of a single head, before any was seen twice."""
+    return assumed_head_variance(per_image(first, labels, objective), head_spread) / 2
 
 
-def luck_of(stages: list[str], reduced: list[Reduced], assumed: float) -> Luck:
+def luck_of(stages: list[str], settings: list[str], reduced: list[Reduced], assumed: float) -> Luck:
     """Trainings of a stage and heads of a (seed, fold) as rows and columns: what is left of a
     head's mean beyond its row and its column is its own luck, and noise of its images."""
     count = len(reduced)
@@ -82,20 +84,24 @@ def luck_of(stages: list[str], reduced: list[Reduced], assumed: float) -> Luck:
         if len(rows) > 1:
             trainings = [reduced[row] for row in rows]
             own[rows], df[rows], apart[rows] = _stage_luck(trainings)
-            seen = [each.noise for each in trainings if each.noise is not None]
-            noise[rows] = float(np.mean(seen))
+            told = [each.noise for each in trainings if each.noise is not None]
+            noise[rows] = float(np.mean(told))
     if not df.any():
         none = np.zeros(count)
-        return Luck(own, assumed * per_head, none, none, 0.0, PRIOR_DF)
+        return Luck(own, assumed * per_head, none, none, none, PRIOR_DF)
     noise = float(df @ (noise / per_head) / df.sum()) * per_head
-    wild = apart.astype(float)
+    each = np.unique(settings, return_inverse=True)[1]
+    own_df = np.bincount(each, df)[each]
+    own = np.bincount(each, df * own / per_head)[each] / np.maximum(own_df, 1e-9) * per_head
+    wild = (np.bincount(each, apart)[each] > 0).astype(float)
     for _ in range(_PASSES):
         counted = df * (1 - wild)
         seen_df = float(counted.sum())
         seen = float(counted @ (own / per_head)) * per_head
         pooled = (seen + PRIOR_DF * (noise + assumed * per_head)) / (seen_df + PRIOR_DF)
-        wild = np.where(df > 0, _wild(own / pooled, df), 0.0)
-    return Luck(own, pooled, noise, wild, float(np.median(df[df > 0])), seen_df + PRIOR_DF)
+        least = np.maximum(pooled, np.finfo(np.float64).tiny)
+        wild = np.where(own_df > 0, _wild(np.minimum(own / least, _TIMES**3), own_df), 0.0)
+    return Luck(own, pooled, noise, wild, own_df, seen_df + PRIOR_DF)
 
 
 def _wild(ratios: np.ndarray, df: np.ndarray) -> np.ndarray:

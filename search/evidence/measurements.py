@@ -12,7 +12,7 @@ import numpy as np
 
 from search.evidence.evaluation import paired_difference, per_image, true_labels
 from search.evidence.luck import Luck, Reduced, assumed_luck, luck_of
-from search.evidence.spread import head_errors
+from search.evidence.spread import ASSUMED_HEAD_SPREAD, head_errors
 from search.experiment.answers import Predictions
 from search.experiment.objectives import OBJECTIVES
 from search.experiment.trial import Objective
@@ -60,11 +60,13 @@ class Measurements:
 
 @dataclass(frozen=True)
 class Training:
-    """One training's answers. stage: names those it shares folds and head seeds with."""
+    """One training's answers. stage: names those it shares folds and head seeds with. setting:
+    names those of the same setting, in any stage; empty: none is."""
 
     name: str
     stage: str
     predictions: Predictions
+    setting: str = ""
 
 
 def measure(
@@ -72,14 +74,16 @@ def measure(
     labels: np.ndarray,
     objective: Objective,
     groups: np.ndarray | None = None,
+    head_spread: float = ASSUMED_HEAD_SPREAD,
 ) -> Measurements:
     """Reduces trainings one at a time; an iterator is read once.
 
     labels, groups: of the whole Dataset; groups: int, images of one are resampled together.
+    head_spread: of a pair of heads, as `ASSUMED_HEAD_SPREAD` is, before any was trained.
     Raises ValueError where trainings scored different images, or those of a stage in other folds
     or with other numbers of seeds.
     """
-    names, stages, reduced = [], [], []
+    names, stages, settings, reduced = [], [], [], []
     firsts: dict[str, Predictions] = {}
     units: _Units | None = None
     for training in trainings:
@@ -91,19 +95,21 @@ def measure(
         firsts.setdefault(training.stage, found)
         names.append(training.name)
         stages.append(training.stage)
+        settings.append(training.setting or training.name)
         reduced.append(_reduce(found, first, labels, objective, units))
     if units is None:
         raise ValueError("no training to measure")
     parts = np.stack([each.parts for each in reduced])
     sizes = np.array([len(each.heads) for each in reduced])
     changes = OBJECTIVES[objective].changes(labels[units.images])
+    assumed = assumed_luck(next(iter(firsts.values())), labels, objective, head_spread)
     return Measurements(
         names=tuple(names),
         stages=tuple(stages),
         scores=np.array([each.score for each in reduced]),
         image_cov=parts @ parts.T,
         image_df=float(units.df),
-        luck=luck_of(stages, reduced, assumed_luck(next(iter(firsts.values())), labels, objective)),
+        luck=luck_of(stages, settings, reduced, assumed),
         single=float((changes**2).mean()) / units.count**2 / sizes / 2,
         bounds=OBJECTIVES[objective].bounds,
     )

@@ -97,9 +97,10 @@ def _noise_of_groups(left: np.ndarray, groups: np.ndarray, num_folds: int) -> fl
     return float((sums**2).sum()) / free / left.size**2
 
 
-def assumed_head_variance(values: np.ndarray) -> float:
-    """Of the difference of a single pair of heads, from one's per-image values [seeds, n]."""
-    return (ASSUMED_HEAD_SPREAD * float(values.std())) ** 2
+def assumed_head_variance(values: np.ndarray, spread: float = ASSUMED_HEAD_SPREAD) -> float:
+    """Of the difference of a single pair of heads, from one's per-image values [seeds, n]. spread:
+    as `ASSUMED_HEAD_SPREAD` is."""
+    return (spread * float(values.std())) ** 2
 
 
 def _between_seeds(values: np.ndarray, means: np.ndarray, sizes: np.ndarray) -> HeadErrors:

@@ -156,6 +156,11 @@ class Mode:
     frozen: Literal["all", "some", "none"] = "some"
     head_spread: float = 0.12
 
+    @property
+    def usual_spread(self) -> float:
+        """What two heads differ by where nothing was seen of it: half of the bound."""
+        return self.head_spread / 2
+
     def most(self, training: TrainingSettings) -> Views:
         """All of the budget."""
         return training.views if self.budget == "views" else self.phases(training)[-1][1]

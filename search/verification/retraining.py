@@ -20,6 +20,7 @@ from search.experiment.settings import Frozen
 from search.experiment.trial import Effect, Outcome, Resources, TrialRecord, TrialResult, TrialSpec
 from search.features.devices import take_threads
 from search.journal.state import SearchState
+from search.training.modes import mode_of
 from search.verification.comparison import Comparison
 from search.verification.retrained_answers import RetrainedPair, findings
 from search.verification.trained_apart import TrainedAgain, compare_trained, how_far
@@ -192,9 +193,10 @@ def effect_here(
         return None
     if not any(each.apart is not None and each.apart.differs for each in (ours, baseline)):
         return None
-    objective = ours.record.spec.protocol.objective
+    spec = ours.record.spec
+    objective, spread = spec.protocol.objective, mode_of(spec.settings.training).usual_spread
     pair = ours.again.of(truth), baseline.again.of(truth)
-    here = paired_effect(*pair, truth.labels, objective, derive_seed(seed, "verify"))
+    here = paired_effect(*pair, truth.labels, objective, derive_seed(seed, "verify"), spread)
     return EffectHere(
         trial=ours.record.trial, objective=objective, here=here, handed_in=ours.record.effect
     )
