@@ -1,8 +1,8 @@
 """A sound bundle made wrong at random, graded and watched: it ends with a status and lines of its
 own, whatever was done to it.
 
-100 mutants, one in 25 of them repeating the search and painting the page.
-AUGSEARCH_FUZZ_EXAMPLES=20000, as `make torture` has it, makes that 2,000 and one in 10. A mutant is
+60 mutants, one in 15 of them repeating the search and painting the page.
+AUGSEARCH_FUZZ_EXAMPLES=20000, as `make torture` has it, makes that 1,200 and one in 10. A mutant is
 named by its number: `bundle_mutants.mutant` makes it again.
 """
 
@@ -17,8 +17,8 @@ import pytest
 
 from search.verification.bundle import make_bundle
 
-COUNT = int(os.environ.get("AUGSEARCH_FUZZ_EXAMPLES", "1000")) // 10
-EVERY = 10 if "AUGSEARCH_FUZZ_EXAMPLES" in os.environ else 25
+COUNT = int(os.environ.get("AUGSEARCH_FUZZ_EXAMPLES", "1000")) * 6 // 100
+EVERY = 10 if "AUGSEARCH_FUZZ_EXAMPLES" in os.environ else 15
 MOST_BYTES = 2 << 30  # docs/grading.md promises as much
 MOST_GROWTH_BYTES = 256 << 20  # over all of them: what a process holds that has graded one varies
 MOST_PROCESSOR_SECONDS = 60.0  # of one bundle
@@ -92,7 +92,7 @@ def test_mutants_reach_every_part_of_grading(watched: list[Line]) -> None:
         "manifest.json",
         '"num_compared"',
     ):
-        assert sum(part in each for each in said) >= COUNT // 100, part
+        assert sum(part in each for each in said) >= max(1, COUNT // 100), part
 
 
 def test_grading_a_mutant_takes_no_more_memory_than_is_promised(watched: list[Line]) -> None:
