@@ -162,3 +162,26 @@ def test_what_it_adds_is_told_where_the_rest_of_what_was_tried_whole_is_used() -
     other = first.model_copy(update={"settings": {**both, "zoom_range": 0.1}})
     claims = claims.model_copy(update={"wholes": (other, *claims.wholes[1:])})
     assert answer_of(claims).left_out == {"vertical_flip": "NOT TRIED"}
+
+
+def with_views(state: SearchState, mode: str, views: Any) -> SearchState:
+    def as_meant(record: TrialRecord) -> TrialRecord:
+        training = record.spec.settings.training.model_copy(update={"mode": mode})
+        settings = record.spec.settings.model_copy(update={"training": training})
+        protocol = record.spec.protocol.model_copy(update={"views": views})
+        spec = record.spec.model_copy(update={"settings": settings, "protocol": protocol})
+        return record.model_copy(update={"spec": spec})
+
+    return state.model_copy(update={"records": tuple(map(as_meant, state.records))})
+
+
+@pytest.mark.parametrize("mode", ["frozen", "finetune", "scratch", "fit"])
+def test_few_fixed_views_are_said_in_every_mode(mode: str) -> None:
+    view = SearchView(with_views(make_state(), mode, 2))
+    (line,) = (each for each in doubt_lines(view) if each.startswith("HURTS of "))
+    assert line.startswith("HURTS of TrivialAugment is in doubt: 2 views per image.")
+    assert any("2 views per image" in whole.doubts for whole in view.wholes)
+    none = SearchView(with_views(nothing_gains(make_state()), mode, 2))
+    assert any("This counts against augmentation: 2 views" in each for each in doubt_lines(none))
+    fresh = SearchView(with_views(make_state(), mode, "fresh"))
+    assert not any("views" in each for each in doubt_lines(fresh))

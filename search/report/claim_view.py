@@ -27,7 +27,7 @@ from search.experiment.trial import TrialRecord
 from search.report.judged import Judged, WholeSetting
 from search.report.named_view import NamedView, searched_part
 from search.report.resting import having, top_rung, untold_strengths, why_untold
-from search.report.trial_facts import budget, cuttable_heads, heads_cut
+from search.report.trial_facts import cuttable_heads, heads_cut, views_of
 from search.report.wording import other_part, strength_text
 from search.training.lost_networks import lost_text
 
@@ -168,7 +168,7 @@ class ClaimView(NamedView):
         if could and cut >= MOST_CUT * could:
             doubts.append(f"max_epochs cut short {cut} of {could} heads")
         doubts += self._lost_among(rests_on)
-        given = [views for views in map(budget, rests_on) if self.budget_unit == "views"]
+        given = list(map(views_of, rests_on))
         if given and min(given) < FEW_VIEWS:
             doubts.append(f"{_views_text(min(given), max(given))} per image")
         return tuple(doubts)
