@@ -5,19 +5,20 @@ from typing import Any
 import pytest
 from states import (
     ALONE,
+    Phase,
     make_claims,
     make_effect,
     make_estimate,
     make_record,
     make_state,
     with_claims,
-    with_evaluation,
     without_recommendation,
 )
 
 from search.evidence.answer import Claims, answer_of
 from search.evidence.findings import TakenLook
 from search.evidence.looks import Settled
+from search.experiment.kinds import KINDS
 from search.experiment.trial import LostNetwork, TrialRecord
 from search.journal.state import SearchState
 from search.report.answer_text import answer, beside_answer
@@ -67,6 +68,17 @@ def test_rounds_that_disagree_by_more_than_chance_are_named_with_both_figures() 
     assert "+1.2 points" in line
 
 
+def test_rounds_disagree_only_where_what_is_told_rests_on_both() -> None:
+    """Not where it rests on the confirmation alone, something else being searched too."""
+    state = changed(make_state(), 3, effect=make_effect(-0.10))
+    assert state.evidence is not None
+    assert any("disagree" in each for each in beside_answer(SearchView(state)))
+    claims = make_claims().model_copy(update={"beside": {"model.learning_rate": 0.001}})
+    view = SearchView(state.model_copy(update={"evidence": with_claims(state.evidence, claims)}))
+    assert 3 not in {record.trial for record in view.rested_on}
+    assert not any("disagree" in each for each in beside_answer(view))
+
+
 def test_rounds_that_differ_by_chance_are_not() -> None:
     assert not any("disagree" in each for each in beside_answer(SearchView(make_state())))
 
@@ -93,6 +105,33 @@ def test_nothing_is_said_so_where_it_stands_in_a_row_that_hurts() -> None:
     assert not any("This counts against" in line for line in lines)
 
 
+def test_it_is_said_beside_a_row_that_hurts_and_was_not_cut_itself() -> None:
+    def is_meant(record: TrialRecord) -> bool:
+        return "vertical_flip" not in record.spec.settings.augmentation
+
+    state = with_results(make_state(), lambda record: True, heads_cut_by_max_epochs=0)
+    state = with_results(state, is_meant, heads_cut_by_max_epochs=15)
+    assert state.evidence is not None
+    claims = make_claims(recommended=None, alone={"rotation_range": 0.0})
+    claims = claims.model_copy(update={"wholes": claims.wholes[:1]})
+    view = SearchView(state.model_copy(update={"evidence": with_claims(state.evidence, claims)}))
+    assert [each.name for each in view.augmentations if each.verdict == "HURTS"] == [
+        "vertical_flip"
+    ]
+    lines = doubt_lines(view)
+    assert not any(line.startswith("HURTS of") for line in lines)
+    assert any(line.startswith("This counts against augmentation: max_epochs") for line in lines)
+
+
+def test_a_doubt_of_several_rows_is_said_to_be_of_each() -> None:
+    state = with_results(make_state(), lambda record: True, heads_cut_by_max_epochs=4)
+    assert state.evidence is not None
+    claims = make_claims(wholes={"setting 5": -0.02, "setting 7": -0.02})
+    view = SearchView(state.model_copy(update={"evidence": with_claims(state.evidence, claims)}))
+    lines = [line for line in doubt_lines(view) if line.startswith("HURTS of")]
+    assert any("; " in line and "is in doubt, each of them: max_epochs" in line for line in lines)
+
+
 def test_negligible_is_in_doubt_where_networks_did_not_train() -> None:
     lost = (LostNetwork(head=0, why="chance", epoch=9),)
     state = nothing_gains(make_state())
@@ -104,11 +143,36 @@ def test_negligible_is_in_doubt_where_networks_did_not_train() -> None:
     assert line.endswith("Where all of them train, the effect may be larger.")
 
 
-def test_one_training_a_setting_is_said_to_leave_its_luck_assumed() -> None:
-    once = with_evaluation(make_state(), folds=1, seeds=1, confirm={"seeds": 1})
-    assert any("assumed" in line for line in doubt_lines(SearchView(once)))
-    twice = with_evaluation(make_state(), folds=1, seeds=1, confirm={"seeds": 2})
-    assert not any("assumed" in line for line in doubt_lines(SearchView(twice)))
+def with_heads(state: SearchState, search: int, confirm: int) -> SearchState:
+    """Of one fold, and of so many seeds in each round."""
+
+    def as_meant(record: TrialRecord) -> TrialRecord:
+        num = search if KINDS[record.kind].part == "search" else confirm
+        parts = {"folds": 1, "head_seeds": tuple(range(num))}
+        protocol = record.spec.protocol.model_copy(update=parts)
+        spec = record.spec.model_copy(update={"protocol": protocol})
+        return record.model_copy(update={"spec": spec})
+
+    return state.model_copy(update={"records": tuple(map(as_meant, state.records))})
+
+
+@pytest.mark.parametrize(
+    ("phase", "search", "confirm", "is_assumed"),
+    [
+        ("finished", 1, 1, True),
+        ("finished", 1, 2, False),
+        ("finished", 2, 1, False),
+        ("search", 1, 3, True),  # early looks spared the confirmation
+    ],
+)
+def test_luck_that_no_two_networks_tell_is_said_to_be_assumed(
+    phase: Phase, search: int, confirm: int, is_assumed: bool
+) -> None:
+    state = with_heads(make_state(phase), search, confirm)
+    assert state.evidence is not None
+    evidence = with_claims(state.evidence, make_claims()).model_copy(update={"is_final": True})
+    lines = doubt_lines(SearchView(state.model_copy(update={"evidence": evidence})))
+    assert any(line.startswith("Each training is of one network") for line in lines) == is_assumed
 
 
 def test_where_nothing_can_be_gained_no_more_images_are_advised() -> None:

@@ -197,6 +197,7 @@ class ClaimView(NamedView):
 
     def _whole(self, claim: WholeClaim) -> WholeSetting:
         record, word = self._record_of(claim.label), self._word(claim.measured)
+        rests_on = self._counting(self._trained_as(claim.label))
         own = record.spec.settings.augmentation if record else {}
         return WholeSetting(
             claim.label,
@@ -206,8 +207,9 @@ class ClaimView(NamedView):
             claim.measured,
             searched_part(claim.settings) or own,
             other_part(claim.settings),
-            self._doubts(word, self._counting(self._trained_as(claim.label))),
+            self._doubts(word, rests_on),
             self._is_trained_anew(claim.label),
+            tuple(sorted((r for r in rests_on if r.effect), key=lambda r: r.trial)),
         )
 
     def _is_trained_anew(self, label: str) -> bool:

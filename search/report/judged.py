@@ -47,7 +47,8 @@ class Judged:
 class WholeSetting:
     """A whole setting against no augmentation. record: of its confirming trial, else of the control
     it is. source: the trial of the search that it repeats. settings: its augmentation. doubts: as
-    `Judged` has them. is_confirmed: whether it was trained anew on fresh seeds."""
+    `Judged` has them. is_confirmed: whether it was trained anew on fresh seeds. rounds: of its
+    trainings in the search and in the confirmation those that its claim rests on."""
 
     label: str
     record: TrialRecord | None
@@ -58,12 +59,7 @@ class WholeSetting:
     others: Mapping[str, Any]
     doubts: tuple[str, ...] = ()
     is_confirmed: bool = False
-
-    @property
-    def rounds(self) -> tuple[TrialRecord, ...]:
-        """Its trainings in the search and in the confirmation, each by itself."""
-        both = (self.source, self.record) if self.is_confirmed else ()
-        return tuple(each for each in both if each is not None and each.effect is not None)
+    rounds: tuple[TrialRecord, ...] = ()
 
     @property
     def rounds_disagree(self) -> bool:
