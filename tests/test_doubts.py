@@ -19,12 +19,15 @@ from search.evidence.answer import Claims, answer_of
 from search.evidence.findings import TakenLook
 from search.evidence.looks import Settled
 from search.experiment.kinds import KINDS
-from search.experiment.trial import LostNetwork, TrialRecord
+from search.experiment.trial import Effect, LostNetwork, TrialRecord
 from search.journal.state import SearchState
 from search.report.answer_text import answer, beside_answer
 from search.report.doubts import doubt_lines
+from search.report.summary import summarize
+from search.report.tables import whole_table
 from search.report.view import SearchView
-from search.report.wording import bound_text
+from search.report.wording import bound_text, effect_text
+from search.tracking.descriptions import describe, describe_winner
 
 NOTHING = make_claims(
     half_width=0.002,
@@ -249,3 +252,30 @@ def test_few_fixed_views_are_said_in_every_mode(mode: str) -> None:
     assert any("This counts against augmentation: 2 views" in each for each in doubt_lines(none))
     fresh = SearchView(with_views(make_state(), mode, "fresh"))
     assert not any("views" in each for each in doubt_lines(fresh))
+
+
+@pytest.mark.parametrize(
+    ("searched", "anew", "is_borne_out"),
+    [
+        (make_effect(0.04, 0.02), make_effect(-0.003, 0.02), False),  # the other sign
+        (make_effect(0.04, 0.02), make_effect(0.002, 0.02), True),
+        (make_effect(0.20, 0.01), make_effect(0.01, 0.01), False),  # the rounds disagree
+    ],
+)
+def test_what_fresh_seeds_do_not_bear_out_is_not_said_to_be_confirmed(
+    searched: Effect, anew: Effect, is_borne_out: bool
+) -> None:
+    """Trial 10 confirms trial 3."""
+    view = SearchView(changed(changed(make_state(), 3, effect=searched), 10, effect=anew))
+    said = [answer(view), describe(view), describe_winner(view, ("a", "b"))]
+    shown = (
+        f"; trained again on fresh seeds, which by themselves show {effect_text(anew, view.unit)}"
+    )
+    for text in said:
+        assert (", confirmed on fresh seeds" in text) == is_borne_out
+        assert (shown in text) != is_borne_out
+    first, *others = summarize(view)["confirmed"]
+    assert first["is_confirmed"] == is_borne_out
+    assert any(each["is_confirmed"] for each in others)
+    told = whole_table(view).rows[0][0].text
+    assert ("(not confirmed: fresh seeds alone show" in told) != is_borne_out

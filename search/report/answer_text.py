@@ -78,9 +78,8 @@ def _beside(view: SearchView) -> Iterator[str]:
 def _settled(view: SearchView, found: Answer) -> str:
     if found.kind == "use":
         gain = f"{estimate_text(found.gain, view.unit)} of {view.unit.of}"
-        how = ", confirmed on fresh seeds" if view.is_use_confirmed else ""
         same = " with the same" if view.beside else ""
-        return f"Use {view.recommended}: {gain} over no augmentation{same}{how}."
+        return f"Use {view.recommended}: {gain} over no augmentation{same}{_on_fresh_seeds(view)}."
     if found.kind == "none":
         return (
             f"Use {view.recommended}: what was tried is shown to gain "
@@ -104,6 +103,17 @@ def _settled(view: SearchView, found: Answer) -> str:
         f"It cannot be told whether augmentation helps{beside_text(view.beside)}: "
         f"{invisible_text(view, found.detectable)}. {ways_text(view, found)}"
     )
+
+
+def _on_fresh_seeds(view: SearchView) -> str:
+    """Of what is used: that they bear it out, else what they show by themselves."""
+    anew = view.used_anew
+    if anew is None:
+        return ""
+    if view.is_use_confirmed:
+        return ", confirmed on fresh seeds"
+    alone = effect_text(anew.effect, view.unit)
+    return f"; trained again on fresh seeds, which by themselves show {alone}"
 
 
 def _less_than(view: SearchView, value: float) -> str:

@@ -209,16 +209,21 @@ class ClaimView(NamedView):
             other_part(claim.settings),
             self._doubts(word, rests_on),
             self._is_trained_anew(claim.label),
-            tuple(sorted((r for r in rests_on if r.effect), key=lambda r: r.trial)),
+            self._rounds(claim.label),
         )
+
+    def _rounds(self, label: str) -> tuple[TrialRecord, ...]:
+        """Of its trainings those that a claim rests on, in their order."""
+        told = (record for record in self._counting(self._trained_as(label)) if record.effect)
+        return tuple(sorted(told, key=lambda record: record.trial))
 
     def _is_trained_anew(self, label: str) -> bool:
         again = self.record(self.evidence.trained.get(label))
         return again is not None and again.status == "completed"
 
     @property
-    def is_any_whole_confirmed(self) -> bool:
-        return self.is_confirmed and any(whole.is_confirmed for whole in self.wholes)
+    def is_any_whole_trained_anew(self) -> bool:
+        return self.is_confirmed and any(whole.is_trained_anew for whole in self.wholes)
 
     def _record_of(self, label: str) -> TrialRecord | None:
         controls = [r for r in self.of_kind("control") if r.label == label]

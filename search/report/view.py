@@ -19,7 +19,7 @@ from search.experiment.controls import NONE
 from search.experiment.settings import Settings
 from search.experiment.trial import TrialRecord
 from search.report.claim_view import ClaimView, gain_of, has_trained
-from search.report.judged import Judged, WholeSetting
+from search.report.judged import Judged, WholeSetting, is_borne_out
 from search.report.named_view import searched_part
 from search.report.wording import UNNAMED, beside_text, other_part
 
@@ -31,14 +31,22 @@ class SearchView(ClaimView):
     """Everything that is shown of a search."""
 
     @property
-    def is_use_confirmed(self) -> bool:
-        """Whether what the answer uses was, at these very strengths: not where an early look knew
-        it, or where it is read off a curve."""
+    def used_anew(self) -> TrialRecord | None:
+        """The training on fresh seeds of what the answer uses, at these very strengths: none where
+        an early look knew it, or where it is read off a curve."""
         used = self.record(self.evidence.trained.get(self.used_label))
         if not self.is_confirmed or self.answer is None or used is None:
-            return False
+            return None
         is_it = has_trained(used, self.answer.settings, self.beside)
-        return used.status == "completed" and is_it and not self._was_known_before(used)
+        is_new = used.status == "completed" and is_it and not self._was_known_before(used)
+        return used if is_new else None
+
+    @property
+    def is_use_confirmed(self) -> bool:
+        """Whether fresh seeds bear out what the answer uses."""
+        anew = self.used_anew
+        rounds = self._rounds(self.used_label)
+        return anew is not None and is_borne_out("HELPS", anew.effect, rounds)
 
     def _was_known_before(self, used: TrialRecord) -> bool:
         """Whether an early look fixed what is told of the answer's setting before it was trained
