@@ -128,8 +128,17 @@ def _left_out(view: SearchView) -> Iterator[str]:
     for name, word in (view.answer.left_out if view.answer else {}).items():
         yield (
             f"{name} HELPS alone, {estimate_text(alone.get(name), view.unit)}, and is left out: "
-            f"{WHY_LEFT_OUT[word]}."
+            f"{_why_left_out(view, name, word)}."
         )
+
+
+def _why_left_out(view: SearchView, name: str, word: VerdictWord) -> str:
+    used = view.answer.settings if view.answer else {}
+    both = (each for each in view.wholes if each.settings.keys() == {*used, name})
+    if word == "HELPS" and (whole := next(both, None)):
+        shown = estimate_text(whole.measured, view.unit)
+        return f"it helps beside it too, but both together are not shown to gain more, {shown}"
+    return WHY_LEFT_OUT[word]
 
 
 def _stopped_early(view: SearchView) -> Iterator[str]:

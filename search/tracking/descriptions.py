@@ -122,7 +122,7 @@ def test_accuracy(view: SearchView) -> str:
 
 
 def _code(view: SearchView) -> str:
-    """The augmentation to use, for the first library that can express all of it; else as settings."""
+    """The augmentation to use, for the first library that can express it; else as settings."""
     if not view.used:
         return ""
     name = escaped(opened_of(view).name)
