@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from data.augmentations import is_option
+from data.augmentations import active, is_option
 from search.evidence.answer import NORMAL_95, Estimate, WholeClaim, candidates, disagree
 from search.evidence.findings import Score
 from search.experiment.beside import with_beside
@@ -128,8 +128,10 @@ class SearchView(ClaimView):
         own = record.spec.settings.augmentation if record else {}
         if not self.answer.settings:  # a control
             return own
-        options = {name: value for name, value in own.items() if is_option(name)}
-        return {**searched_part(self.answer.settings), **options}
+        used = searched_part(self.answer.settings)
+        if record is None and self.opened:  # read off the curve, which is for these
+            own = active({**self.opened.experiment.space.options, **used})
+        return used | {name: value for name, value in own.items() if is_option(name)}
 
     @cached_property
     def used_settings(self) -> Settings | None:
