@@ -1,5 +1,6 @@
 """What speaks against an answer, said where the answer is."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,22 +13,31 @@ from states import (
     make_record,
     make_state,
     with_claims,
+    with_lost,
     without_recommendation,
 )
 
+from search.commands.single_run import policy_of
 from search.evidence.answer import Claims, answer_of
 from search.evidence.findings import TakenLook
 from search.evidence.looks import Settled
 from search.experiment.kinds import KINDS
 from search.experiment.trial import Effect, LostNetwork, TrialRecord
 from search.journal.state import SearchState
-from search.report.answer_text import answer, beside_answer
+from search.report.answer_text import answer, below_answer, beside_answer
 from search.report.doubts import doubt_lines
 from search.report.summary import summarize
+from search.report.table_model import escaped_markdown
 from search.report.tables import whole_table
 from search.report.view import SearchView
 from search.report.wording import bound_text, effect_text
-from search.tracking.descriptions import describe, describe_winner
+from search.tracking.descriptions import (
+    MAX_CHARACTERS,
+    describe,
+    describe_experiment,
+    describe_winner,
+)
+from search.tracking.saved_view import Place
 
 NOTHING = make_claims(
     half_width=0.002,
@@ -279,3 +289,43 @@ def test_what_fresh_seeds_do_not_bear_out_is_not_said_to_be_confirmed(
     assert any(each["is_confirmed"] for each in others)
     told = whole_table(view).rows[0][0].text
     assert ("(not confirmed: fresh seeds alone show" in told) != is_borne_out
+
+
+def test_all_that_stands_below_the_answer_goes_where_the_answer_goes() -> None:
+    """To MLflow's run, experiment and model, whole lines as far as there is room; exported code
+    points to the doubts."""
+    state = make_state()
+    assert state.evidence is not None
+    assert "doubt" not in policy_of(state).title
+    claims = make_claims(wholes={"setting 3": 0.315})
+    view = SearchView(state.model_copy(update={"evidence": with_claims(state.evidence, claims)}))
+    lines = list(map(escaped_markdown, below_answer(view)))
+    assert any(line.startswith("The test set says otherwise") for line in lines)
+    assert any(line.startswith("What could not be seen") for line in lines)
+    place = Place("7", "r" * 32, "0123456789abcdef", "runs/digits")
+    described = [
+        describe(view),
+        describe_winner(view, ("a", "b")),
+        describe_experiment(view, place),
+    ]
+    for text in described:
+        assert set(lines) <= set(text.split("\n\n"))
+        assert len(text) <= MAX_CHARACTERS
+    assert policy_of(view.state).title.endswith("; report.html says what is in doubt")
+
+
+def test_lines_that_leave_no_room_are_left_out_whole() -> None:
+    view = SearchView(with_lost(make_state(), 0))
+    names = tuple(f"class {number:0200}" for number in range(4))
+    vars(view)["wholes"] = tuple(
+        replace(view.wholes[0], label=str(n), verdict="HURTS", doubts=("lost " * 90 + str(n),))
+        for n in range(20)
+    )
+    lines = set(map(escaped_markdown, below_answer(view)))
+    for text in (describe(view), describe_winner(view, names)):
+        assert len(text) <= MAX_CHARACTERS
+        told = [part for part in text.split("\n\n") if "lost lost" in part]
+        assert 3 < len(told) < 20
+        assert set(told) <= lines
+    assert describe(view).endswith("artifact `report.html`.")
+    assert names[-1] in describe_winner(view, names)

@@ -60,10 +60,10 @@ class Settled(Frozen):
     @property
     def estimates(self) -> list[Estimate]:
         """Of augmentations alone, at any strength, and of whole settings."""
-        points = (point for each in self.augmentations for point in each.curve)
-        measured = (each.measured for each in (*points, *self.wholes))
         alone = (each.alone for each in self.augmentations)
-        return [found for found in (*alone, *measured) if found is not None]
+        curves = (point.measured for each in self.augmentations for point in each.curve)
+        wholes = (each.measured for each in self.wholes)
+        return [found for found in (*alone, *curves, *wholes) if found is not None]
 
     @property
     def without_gains(self) -> "Settled":

@@ -60,6 +60,11 @@ def _strengths(view: SearchView) -> Iterator[str]:
             )
 
 
+def below_answer(view: SearchView) -> list[str]:
+    """All that stands below it."""
+    return [*with_answer(view), *beside_answer(view)]
+
+
 def beside_answer(view: SearchView) -> list[str]:
     """What must be known with the answer: what helps and is left out, what speaks against it, what
     was stopped early."""
