@@ -28,7 +28,7 @@ from search.report.answer_text import answer, beside_answer, with_answer
 from search.report.closing import print_closing
 from search.report.figures_training import curve_note, curve_records
 from search.report.page import render_report
-from search.report.sentences import notices, what_goes_with_what
+from search.report.sentences import facts, notices, what_goes_with_what
 from search.report.summary import summarize
 from search.report.tables import verdict_table, whole_table
 from search.report.view import SearchView
@@ -532,6 +532,38 @@ def test_a_finished_search_in_which_nothing_changed_a_picture_says_so() -> None:
     assert answer(SearchView(state)) == (
         "No answer: the search ended, and none of its 6 trials changed a picture; try more of them."
     )
+
+
+def test_a_finished_search_whose_trials_all_failed_says_that() -> None:
+    state = make_state("search", failed=tuple(range(3, 9)))
+    view = SearchView(state.model_copy(update={"finished_at": 1.0, "evidence": None}))
+    assert answer(view) == (
+        "No answer: the search ended, and no trial completed, of 6 begun; the page says why those "
+        "failed."
+    )
+
+
+@pytest.mark.parametrize(("searched", "anew", "is_best"), [(1.0, 0.985, False), (0.985, 1.0, True)])
+def test_the_answer_and_the_facts_speak_of_one_training_without_augmentation(
+    searched: float, anew: float, is_best: bool
+) -> None:
+    state, scores = without_recommendation(), {0: searched, 9: anew}
+    records = tuple(
+        record.model_copy(
+            update={
+                "result": record.result.model_copy(
+                    update={"metrics": {"accuracy": scores[record.trial]}}
+                )
+            }
+        )
+        if record.trial in scores and record.result
+        else record
+        for record in state.records
+    )
+    view = SearchView(state.model_copy(update={"records": records}))
+    assert ("as good as it can be" in answer(view)) == is_best
+    told = next(value for name, value in facts(view) if name.startswith("accuracy without"))
+    assert told.startswith("100.0 %" if is_best else "98.5 %")
 
 
 def test_what_cannot_be_told_is_not_recommended_with_the_gain_of_another() -> None:

@@ -159,15 +159,18 @@ def _stopped_early(view: SearchView) -> Iterator[str]:
 
 def _no_answer_yet(view: SearchView) -> str:
     if view.is_finished:
-        trials = plural(len(view.completed_trials), "trial")
-        return (
-            f"No answer: the search ended, and none of its {trials} changed a picture; try more of "
-            "them."
-        )
+        return f"No answer: the search ended, and {_why_none(view)}."
     done = plural(sum(r.status == "completed" for r in view.records), "training")
     if view.stopped:
         return f"No answer yet: {_stop_text(view)} after {done}; {way_on_text(view)}."
     return f"No answer yet: the search is under way, with {done} completed."
+
+
+def _why_none(view: SearchView) -> str:
+    done, asked = len(view.completed_trials), len(view.of_kind("trial"))
+    if done:
+        return f"none of its {plural(done, 'trial')} changed a picture; try more of them"
+    return f"no trial completed, of {asked} begun; the page says why those failed"
 
 
 def _unconfirmed(view: SearchView) -> str:

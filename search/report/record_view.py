@@ -78,6 +78,12 @@ class RecordView:
         return self.state.baseline(kind)
 
     @property
+    def bare(self) -> TrialRecord | None:
+        """No augmentation, as it is told of beside the answer: of the last round that has it."""
+        again = self.baseline("confirm")
+        return again if again and again.status == "completed" else self.baseline()
+
+    @property
     def finished_at(self) -> float | None:
         """Seconds since 1970."""
         return self.state.finished_at
@@ -122,7 +128,7 @@ class RecordView:
     @property
     def most_gain(self) -> float:
         """The same of a gain over no augmentation, as far as its score is known."""
-        baseline, record = self.baseline(), OBJECTIVES[self.objective]
+        baseline, record = self.bare, OBJECTIVES[self.objective]
         scores = baseline.result.metrics if baseline and baseline.result else {}
         if self.objective not in scores:
             return self.most_effect

@@ -136,7 +136,7 @@ class SearchView(ClaimView):
     @cached_property
     def used_settings(self) -> Settings | None:
         """All that is trained with what is used; None while nothing is settled."""
-        record = self.chosen or self.baseline("confirm") or self.baseline()
+        record = self.chosen or self.bare
         if self.used is None or record is None:
             return None
         settings = record.spec.settings.model_copy(update={"augmentation": dict(self.used)})
