@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 from stand_ins import Clock
-from states import make_claims, make_state, with_claims, with_evaluation
+from states import make_claims, make_record, make_state, with_claims, with_evaluation
 
 from search.commands.single_run import policy_of
 from search.journal.state import SearchResult
@@ -181,3 +181,12 @@ def test_options_go_with_what_is_read_off_the_curve(fill_mode: Any, used: dict[s
     assert summarize(view)["policy"]["settings"] == winner["augmentation"] == expected
     assert policy_of(state).augmentation == expected
     assert all(f"fill_mode {value}" in answer(view) for value in used.values())
+
+
+def test_no_augmentation_that_an_algorithm_proposes_is_no_setting_tried() -> None:
+    state = make_state()
+    before = SearchView(state).num_settings
+    bare = make_record(18, "trial", "setting 18", {}, 0.0).model_copy(update={"duplicate_of": 0})
+    view = SearchView(state.model_copy(update={"records": (*state.records, bare)}))
+    assert len(view.completed_trials) == len(SearchView(state).completed_trials) + 1
+    assert view.num_settings == before

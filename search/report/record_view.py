@@ -173,8 +173,10 @@ class RecordView:
 
     @cached_property
     def num_settings(self) -> int:
-        """A setting that was promoted is a trial on each rung."""
-        return len({setting_key(record.spec.settings) for record in self.completed_trials})
+        """A setting that was promoted is a trial on each rung; no augmentation is a control."""
+        baseline = self.baseline()
+        bare = {setting_key(baseline.spec.settings)} if baseline else set()
+        return len({setting_key(r.spec.settings) for r in self.completed_trials} - bare)
 
     @cached_property
     def num_failed(self) -> int:
