@@ -26,6 +26,7 @@ from search.experiment.trial import Effect, LostNetwork, TrialRecord
 from search.journal.state import SearchState
 from search.report.answer_text import answer, below_answer, beside_answer
 from search.report.doubts import doubt_lines
+from search.report.figures_trials import floor_description
 from search.report.summary import summarize
 from search.report.table_model import escaped_markdown
 from search.report.tables import whole_table
@@ -329,3 +330,12 @@ def test_lines_that_leave_no_room_are_left_out_whole() -> None:
         assert set(told) <= lines
     assert describe(view).endswith("artifact `report.html`.")
     assert names[-1] in describe_winner(view, names)
+
+
+def test_what_has_no_effect_of_its_own_is_not_said_to_be_measured_or_best() -> None:
+    """As where it had a learning rate that no training without augmentation had."""
+    view = SearchView(changed(make_state(), 3, effect=None))
+    assert view.best is not None
+    assert view.best.trial == 3
+    assert "Largest effect: #5, " in floor_description(view)
+    assert "#3: nothing to compare with" in [cell.text for cell in whole_table(view).rows[0]]

@@ -81,6 +81,8 @@ def whole_table(view: SearchView) -> Table:
     def searched(whole: WholeSetting) -> str:
         if whole.source is None:
             return ""
+        if whole.source.effect is None:  # no augmentation was not trained with its other values
+            return f"{number_text(whole.source.trial)}: nothing to compare with"
         shown = effect_text(whole.source.effect, unit, named=False)
         return f"{number_text(whole.source.trial)}: {shown}"
 
