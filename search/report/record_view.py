@@ -2,7 +2,7 @@
 that knows of no conclusion."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from search.evidence.findings import TestResult
@@ -116,9 +116,9 @@ class RecordView:
             return self.records[0].spec.protocol.objective
         return self.evaluation.objective
 
-    @property
+    @cached_property
     def unit(self) -> Unit:
-        return OBJECTIVES[self.objective].unit
+        return replace(OBJECTIVES[self.objective].unit, negligible=self.evaluation.negligible)
 
     @property
     def most_effect(self) -> float:
