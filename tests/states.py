@@ -358,7 +358,8 @@ def make_evidence(reached: int, class_names: tuple[str, ...]) -> Evidence:
 
 def with_claims(evidence: Evidence, claims: Claims) -> Evidence:
     """With the answer that follows from them."""
-    return evidence.model_copy(update={"claims": claims, "answer": answer_of(claims)})
+    answer = answer_of(claims, evidence.early)
+    return evidence.model_copy(update={"claims": claims, "answer": answer})
 
 
 CRITICAL = 2.9

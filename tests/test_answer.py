@@ -3,6 +3,7 @@ another."""
 
 import numpy as np
 import pytest
+from states import make_state
 
 from search.evidence.answer import (
     AugmentationClaims,
@@ -16,6 +17,10 @@ from search.evidence.answer import (
     least_known,
     word_of,
 )
+from search.evidence.findings import Evidence, TakenLook
+from search.evidence.looks import Settled
+from search.report.answer_text import beside_answer
+from search.report.view import SearchView
 
 
 def estimate(low: float, high: float) -> Estimate:
@@ -185,3 +190,46 @@ def test_a_search_that_cannot_tell_speaks_of_what_was_searched_before_controls()
 def test_a_test_set_that_says_something_else_is_noticed() -> None:
     assert disagree(estimate(0.2, 0.4), estimate(-0.03, 0.03))
     assert not disagree(estimate(0.0, 0.03), estimate(-0.03, 0.03))
+
+
+def early_and_late() -> tuple[Claims, Evidence]:
+    """One augmentation settled early by a wide interval; another, and both together, known at the
+    end."""
+    rows = [("rotation_range", 10, (0.007, 0.117)), ("zoom_range", 0.1, (0.010, 0.040))]
+    alone = [
+        AugmentationClaims(
+            name=name,
+            strength=value,
+            alone=estimate(*ends),
+            with_recommended=estimate(0.003, 0.027),
+            strengths=None,
+        )
+        for name, value, ends in rows
+    ]
+    both = {"rotation_range": 10, "zoom_range": 0.1}
+    whole = WholeClaim(label="expected best", settings=both, measured=estimate(0.039, 0.071))
+    look = TakenLook(
+        after=8, level=0.995, is_taken=True, settled=Settled(augmentations=(alone[0],))
+    )
+    claims = Claims(
+        augmentations=tuple(alone), wholes=(whole,), recommended="expected best", critical=3.0
+    )
+    return claims, Evidence(looks=(look,))
+
+
+def test_an_early_interval_that_is_wide_does_not_outdo_a_later_one() -> None:
+    claims, evidence = early_and_late()
+    assert answer_of(claims).label == "rotation_range alone"
+    found = answer_of(claims, evidence.early)
+    assert (found.label, found.left_out) == ("expected best", {})
+
+
+def test_it_is_said_of_both_together_where_they_were_tried_whole() -> None:
+    claims, _ = early_and_late()
+    state = make_state()
+    assert state.evidence is not None
+    told = state.evidence.model_copy(update={"claims": claims, "answer": answer_of(claims)})
+    lines = beside_answer(SearchView(state.model_copy(update={"evidence": told})))
+    (line,) = (each for each in lines if "is left out" in each)
+    assert line.endswith("both together are not shown to gain more, +5.5 points (3.9 to 7.1).")
+    assert "was not part of what was tried whole" not in line

@@ -121,7 +121,7 @@ def test_only_the_fullest_rung_is_ranked() -> None:
     note = describe(SearchView(state))
     assert "Trials of the fullest rung, the best first" in note
     assert "| 4 |" not in note
-    assert "of the 3 trials of the fullest rung stand above it. Best: trial" in FIGURES[
+    assert "of the 3 trials of the fullest rung stand above it. Largest effect: #" in FIGURES[
         "floor"
     ].describe(SearchView(state))
 

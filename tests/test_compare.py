@@ -116,3 +116,19 @@ def test_a_search_that_opened_no_test_set_is_refused(finished_run: Path, tmp_pat
     )
     with pytest.raises(UserError, match="no answers on a test set"):
         compare(finished_run, sealed)
+
+
+def test_it_is_said_what_each_recommends_and_that_figures_are_accuracy(
+    finished_run: Path, tmp_path: Path
+) -> None:
+    evaluation = {"folds": 2, "seeds": 1, "confirm": None, "objective": "log_loss"}
+    found = compare(finished_run, _searched(finished_run, tmp_path, evaluation=evaluation))
+    runs = (finished_run, tmp_path / "run")
+    told = tuple(json.loads((run / "summary.json").read_text())["answer"] for run in runs)
+    text = describe_comparison(found)
+    assert found.answers == told
+    assert found.objectives == ("accuracy", "log_loss")
+    assert all(f": {each}\n" in text for each in told)
+    assert "\n  figures below are accuracy; " in text
+    assert "searched for log-loss\n" in text
+    assert "figures below" not in describe_comparison(compare(finished_run, finished_run))

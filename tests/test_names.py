@@ -142,7 +142,7 @@ def _called(*augmentations: dict[str, Any]) -> SearchView:
         w.model_copy(update={"settings": settings.get(w.label, w.settings)}) for w in claims.wholes
     )
     records = tuple(
-        make_record(r.trial, r.kind, r.label, settings[r.label], 0.0) if r.label in settings else r
+        make_record(r.trial, r.kind, r.label, settings[r.label], 0.01) if r.label in settings else r
         for r in state.records
     )
     evidence = with_claims(state.evidence, claims.model_copy(update={"wholes": wholes}))

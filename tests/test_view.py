@@ -4,16 +4,19 @@ import ast
 import csv
 import io
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
 from stand_ins import Clock
-from states import make_claims, make_state, with_claims, with_evaluation
+from states import make_claims, make_record, make_state, with_claims, with_evaluation
 
+from search.commands.single_run import policy_of
 from search.journal.state import SearchResult
+from search.report.answer_text import answer
 from search.report.closing import print_closing
 from search.report.page import render_report
-from search.report.summary import summarize
+from search.report.summary import summarize, winner_of
 from search.report.table_model import Cell, Column, Table, as_csv, as_markdown
 from search.report.terminal import Progress
 from search.report.time_left import ExpectedWork, seconds_of
@@ -147,3 +150,43 @@ def test_the_experiment_of_a_state_is_read_once_and_anew_where_it_was_changed() 
     assert SearchView(with_evaluation(make_state("search"), folds=1)).evaluation.folds == 1
     bare = SearchView(make_state("search").model_copy(update={"opened": None}))
     assert bare.evaluation.confirm is not None
+
+
+@pytest.mark.parametrize(
+    ("fill_mode", "used"),
+    [
+        ("constant", {"fill_mode": "constant"}),
+        ({"choices": ["reflect", "constant"]}, {"fill_mode": "reflect"}),  # as controls have it
+        ("nearest", {}),
+    ],
+)
+def test_options_go_with_what_is_read_off_the_curve(fill_mode: Any, used: dict[str, Any]) -> None:
+    """Where nothing was trained under its label, as without confirmation."""
+    state = make_state("search")
+    assert state.evidence is not None
+    assert state.opened is not None
+    claims = make_claims(recommended=None, alone={"rotation_range": 0.02})
+    evidence = with_claims(state.evidence, claims).model_copy(update={"is_final": True})
+    config = state.opened.config
+    config = config | {"augmentation": {**config["augmentation"], "fill_mode": fill_mode}}
+    opened = state.opened.model_copy(update={"config": config})
+    state = with_evaluation(
+        state.model_copy(update={"evidence": evidence, "opened": opened}), confirm=None
+    )
+    view, expected = SearchView(state), {"rotation_range": 10, **used}
+    winner = winner_of(view)
+    assert winner is not None
+    assert view.chosen is None
+    assert view.used == expected
+    assert summarize(view)["policy"]["settings"] == winner["augmentation"] == expected
+    assert policy_of(state).augmentation == expected
+    assert all(f"fill_mode {value}" in answer(view) for value in used.values())
+
+
+def test_no_augmentation_that_an_algorithm_proposes_is_no_setting_tried() -> None:
+    state = make_state()
+    before = SearchView(state).num_settings
+    bare = make_record(18, "trial", "setting 18", {}, 0.0).model_copy(update={"duplicate_of": 0})
+    view = SearchView(state.model_copy(update={"records": (*state.records, bare)}))
+    assert len(view.completed_trials) == len(SearchView(state).completed_trials) + 1
+    assert view.num_settings == before

@@ -28,12 +28,13 @@ from search.report.answer_text import answer, beside_answer, with_answer
 from search.report.closing import print_closing
 from search.report.figures_training import curve_note, curve_records
 from search.report.page import render_report
-from search.report.sentences import notices, what_goes_with_what
+from search.report.sentences import facts, notices, what_goes_with_what
 from search.report.summary import summarize
 from search.report.tables import verdict_table, whole_table
 from search.report.view import SearchView
 from search.report.wording import (
     amount_text,
+    ends_text,
     interval_text,
     printable,
     seconds_text,
@@ -67,6 +68,25 @@ def test_an_interval_stands_in_brackets() -> None:
 
 def test_a_bound_that_would_round_to_zero_gets_a_decimal_more() -> None:
     assert interval_text(0.006, 0.0003, 0.0117, POINTS, named=False) == "+0.60 (0.03 to 1.17)"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "text"),
+    [
+        (-0.003, 0.00504, "+0.102 (−0.300 to 0.504)"),  # NO EVIDENCE, by its end alone
+        (-0.003, 0.0057, "+0.1 (−0.3 to 0.6)"),
+        (-0.003, 0.0048, "+0.1 (−0.3 to 0.5)"),  # NEGLIGIBLE
+        (-0.05, 0.00504, "+0.1 (−5.0 to 0.5)"),
+        (0.0004, 0.00504, "+0.10 (0.04 to 0.50)"),  # HELPS
+    ],
+)
+def test_an_end_beyond_what_is_negligible_does_not_seem_within_it(
+    low: float, high: float, text: str
+) -> None:
+    unit = replace(POINTS, negligible=0.005)
+    assert interval_text(0.00102, low, high, unit, named=False) == text
+    assert text.endswith(f"({ends_text(low, high, unit)})")
+    assert SearchView(make_state()).unit == unit
 
 
 def test_log_loss_is_told_in_nats() -> None:
@@ -299,19 +319,22 @@ def test_a_whole_setting_in_doubt_is_not_taken_for_its_augmentation() -> None:
 
 def test_more_than_there_is_to_gain_is_not_named_as_a_size() -> None:
     claims = make_claims()
-    unknown = tuple(
-        each.model_copy(update={"alone": each.alone.model_copy(update={"detectable": 4.06})})
-        if each.name == "width_shift_range" and each.alone
-        else each
-        for each in claims.augmentations
-    )
-    view = answered(claims.model_copy(update={"augmentations": unknown}))
-    unseen = with_answer(view)[-1]
-    assert 0 < view.most_gain < 0.2
-    assert "which is known least, a gain of any size would have been found less than" in unseen
+    for high, size in ((3.0, "of any size"), (0.0142, "of up to 1.5 points")):
+        unlike = {"detectable": 4.06, "ci": (-3.0, high)}
+        unknown = tuple(
+            each.model_copy(update={"alone": each.alone.model_copy(update=unlike)})
+            if each.name == "width_shift_range" and each.alone
+            else each
+            for each in claims.augmentations
+        )
+        view = answered(claims.model_copy(update={"augmentations": unknown}))
+        unseen = with_answer(view)[-1]
+        assert 0 < view.most_gain < 0.2
+        assert f"which is known least, a gain {size} would have been found less than" in unseen
     alone = dict.fromkeys(ALONE, 0.0)
     view = answered(make_claims(recommended=None, half_width=2.0, alone=alone))
     assert "a gain of any size was invisible here" in answer(view)
+    assert "smaller ones" not in answer(view)
     notes = [row[-1].text for row in verdict_table(view).rows]
     assert any("no effect would have been found 4 times in 5" in note for note in notes)
     assert not [note for note in notes if "points" in note]
@@ -532,6 +555,38 @@ def test_a_finished_search_in_which_nothing_changed_a_picture_says_so() -> None:
     assert answer(SearchView(state)) == (
         "No answer: the search ended, and none of its 6 trials changed a picture; try more of them."
     )
+
+
+def test_a_finished_search_whose_trials_all_failed_says_that() -> None:
+    state = make_state("search", failed=tuple(range(3, 9)))
+    view = SearchView(state.model_copy(update={"finished_at": 1.0, "evidence": None}))
+    assert answer(view) == (
+        "No answer: the search ended, and no trial completed, of 6 begun; the page says why those "
+        "failed."
+    )
+
+
+@pytest.mark.parametrize(("searched", "anew", "is_best"), [(1.0, 0.985, False), (0.985, 1.0, True)])
+def test_the_answer_and_the_facts_speak_of_one_training_without_augmentation(
+    searched: float, anew: float, is_best: bool
+) -> None:
+    state, scores = without_recommendation(), {0: searched, 9: anew}
+    records = tuple(
+        record.model_copy(
+            update={
+                "result": record.result.model_copy(
+                    update={"metrics": {"accuracy": scores[record.trial]}}
+                )
+            }
+        )
+        if record.trial in scores and record.result
+        else record
+        for record in state.records
+    )
+    view = SearchView(state.model_copy(update={"records": records}))
+    assert ("as good as it can be" in answer(view)) == is_best
+    told = next(value for name, value in facts(view) if name.startswith("accuracy without"))
+    assert told.startswith("100.0 %" if is_best else "98.5 %")
 
 
 def test_what_cannot_be_told_is_not_recommended_with_the_gain_of_another() -> None:

@@ -12,18 +12,19 @@ import numpy as np
 
 from data.dataset import Dataset
 from data.errors import UserError
-from data.messages import escaped
+from data.messages import escaped, listed
 from search.driver.run_reading import Run, open_run
 from search.driver.winner import final_record
 from search.evidence.evaluation import paired_effect
 from search.experiment.answers import Predictions, Truth
 from search.experiment.config_changes import differences
 from search.experiment.controls import NONE
-from search.experiment.objectives import SHOWN_ANYWAY
+from search.experiment.objectives import OBJECTIVES, SHOWN_ANYWAY
 from search.experiment.seeds import derive_seed
 from search.experiment.settings import OF_AUGMENTATION, Frozen
 from search.experiment.trial import Effect, TrialRecord
 from search.features.process_cache import dataset_of
+from search.report.answer_text import answer
 from search.report.view import SearchView
 from search.report.wording import label_text, value_text
 from search.verification.consistency import JournaledAnswers
@@ -48,12 +49,15 @@ class ComparedPair(Frozen):
 
 
 class RunComparison(Frozen):
-    """names: of the searches, with their directories where both have one name. differ: the settings
-    of model and training that do, of what each recommends: `model.dropout 0.2 and 0.5`. pairs: no
-    augmentation in both, on the images of the folds where those are the same and on the test
-    images; then what each recommends, where that is something."""
+    """names: of the searches, with their directories where both have one name. answers: of each, in
+    a sentence. objectives: what each searched for; accuracy is what is compared. differ: the
+    settings of model and training that do, of what each recommends: `model.dropout 0.2 and 0.5`.
+    pairs: no augmentation in both, on the images of the folds where those are the same and on the
+    test images; then what each recommends, where that is something."""
 
     names: tuple[str, str]
+    answers: tuple[str, str]
+    objectives: tuple[str, str]
     differ: tuple[str, ...]
     pairs: tuple[ComparedPair, ...]
 
@@ -72,10 +76,17 @@ def compare(first: Path, second: Path) -> RunComparison:
         *_out_of_fold(runs, names, answers, truth),
         _pair("no augmentation, test", tested, truth),
     ]
-    chosen = _answers(names, [final_record(SearchView(run.state)) for run in runs], answers)
+    one, other = (SearchView(run.state) for run in runs)
+    chosen = _answers(names, [final_record(one), final_record(other)], answers)
     if any(record.label != NONE for record, _ in chosen):
         pairs.append(_pair("what each recommends, test", chosen, truth))
-    return RunComparison(names=names, differ=_differ(chosen), pairs=tuple(pairs))
+    return RunComparison(
+        names=names,
+        answers=(answer(one), answer(other)),
+        objectives=(one.objective, other.objective),
+        differ=_differ(chosen),
+        pairs=tuple(pairs),
+    )
 
 
 def _differ(both: Sequence[Answered]) -> tuple[str, ...]:
@@ -114,9 +125,20 @@ def _out_of_fold(
 
 def describe_comparison(found: RunComparison) -> str:
     """A few lines for people."""
-    names = " and ".join(escaped(name) for name in found.names)
+    names = [escaped(name) for name in found.names]
+    said = [f"  {name}: {text}" for name, text in zip(names, found.answers, strict=True)]
     differ = [f"  they differ in {escaped(', '.join(found.differ))}"] if found.differ else []
-    return "\n".join([names, *differ, *map(_describe_pair, found.pairs)])
+    head = [" and ".join(names), *differ, *said, *_other_objectives(names, found.objectives)]
+    return "\n".join([*head, *map(_describe_pair, found.pairs)])
+
+
+def _other_objectives(names: Sequence[str], objectives: Sequence[str]) -> list[str]:
+    others = [
+        f"{name} searched for {OBJECTIVES[objective].words}"
+        for name, objective in zip(names, objectives, strict=True)
+        if objective != SHOWN_ANYWAY
+    ]
+    return [f"  figures below are accuracy; {listed(others)}"] if others else []
 
 
 def _describe_pair(pair: ComparedPair) -> str:

@@ -33,6 +33,7 @@ from search.journal.lock import RunLock, is_nobody_at
 from search.journal.run_dir import JOURNAL, FileKind, first_bytes, need_target
 from search.journal.state import SearchState
 from search.report.contact_sheet import says_it_is_of
+from search.report.doubts import doubt_lines
 from search.report.preview import PREVIEW_MARK, preview_sheet
 from search.report.summary import winner_of
 from search.report.view import SearchView
@@ -142,6 +143,7 @@ def policy_of(state: SearchState, trial: int | None = None) -> Policy:
     augmentation, training = winner["augmentation"], winner["training"]
     how = f"{_how(training)}{';' if view.beside else ''}{beside_text(view.beside)}"
     unknown = view.answer is not None and view.answer.kind == "cannot_tell"
+    how += "; report.html says what is in doubt" if doubt_lines(view) else ""
     what = "Nothing was shown to help in" if unknown else "Recommended by"
     return Policy(
         _title(f"{what} the search {name}, {images}{how}", augmentation), augmentation, size

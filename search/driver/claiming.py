@@ -29,6 +29,7 @@ from search.evidence.choosing import propose, strengths
 from search.evidence.claims import Declared, claim, nothing_to_claim
 from search.evidence.curves import NOTHING, Axis, Combination
 from search.evidence.effects import Model, fit
+from search.evidence.findings import Evidence
 from search.evidence.intervals import Contrasts
 from search.evidence.measurements import Measurements, Training, measure
 from search.evidence.rested import rested_on
@@ -186,9 +187,9 @@ class Look:
         values = [beside_of(self.context.space, each.spec.settings) for each in told]
         return len({spelled(each) for each in values})
 
-    def answer(self, claims: Claims) -> Answer:
+    def answer(self, claims: Claims, known: Evidence) -> Answer:
         """What they come to, and, where that is not known, what would show it."""
-        found = answer_of(claims)
+        found = answer_of(claims, known.early)
         if found.kind != "cannot_tell" or found.detectable is None:
             return found
         return found.model_copy(update={"shortfall": self._shortfall(claims)})

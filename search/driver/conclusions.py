@@ -41,7 +41,7 @@ def after_search(context: Context, known: Knowledge) -> Evidence:
     is_final = not context.prepared.is_confirmed
     updates: dict = {
         "claims": claims,
-        "answer": look.answer(claims) if is_final else None,
+        "answer": look.answer(claims, known.evidence) if is_final else None,
         "is_final": is_final,
         "looks": with_last_look(known.evidence) if is_final else known.evidence.looks,
         "sources": sources,
@@ -96,7 +96,7 @@ def after_confirmation(context: Context, known: Knowledge) -> Evidence:
     look = Look(context, chosen_beside(known), is_exact=True)
     labels = {*found.sources, *found.trained}
     claims = _claims(look, known, wholes, labels)
-    answer = look.answer(claims)
+    answer = look.answer(claims, known.evidence)
     used = answer.label if answer.kind == "use" else _best_whole(claims)
     shown = found.trained.get(used) if used is not None else None
     shown = shown if shown is not None and record(shown).status == "completed" else None

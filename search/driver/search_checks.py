@@ -145,7 +145,7 @@ def check_evidence(so_far: SearchSoFar, event: Event) -> None:
     if found.claims is not None:
         _check_claims(so_far, found, found.claims)
     if found.answer is not None:
-        answer = found.claims and answer_of(found.claims)
+        answer = found.claims and answer_of(found.claims, found.early)
         said = found.answer.model_copy(update={"shortfall": None})  # is of variances, not claims
         need(said == answer, "its answer is not that of its claims")
     for look in found.looks:

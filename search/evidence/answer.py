@@ -5,7 +5,7 @@ terminal, MLflow, the export and `summary.json` all read these values. How the i
 is in `intervals`, which claims there are in `claims`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from math import sqrt
 from typing import Annotated, Any, Literal
 
@@ -215,10 +215,11 @@ class Answer(Beside):
         return any(self.label == alone_label(name) for name in self.settings)
 
 
-def answer_of(claims: Claims) -> Answer:
+def answer_of(claims: Claims, early: Collection[Estimate] = ()) -> Answer:
     """Uses the largest effect that HELPS among whole settings and augmentations alone; one that is
     read off a curve only where none that was trained does. None is used where no strength may gain
-    what matters."""
+    what matters. early: estimates of an earlier look; what is settled for being large is mostly
+    less, so beside one of them the least gain that each may be decides."""
     tried = [(whole, found) for whole in candidates(claims) if (found := whole.measured)]
     least = least_known(claims)
     detectable = least.measured.detectable if least and least.measured else None
@@ -226,7 +227,9 @@ def answer_of(claims: Claims) -> Answer:
     read_off = {alone_label(each.name) for each in claims.augmentations if not each.is_trained}
     trained = [pair for pair in helping if pair[0].label not in read_off]
     if helping:
-        whole, gain = max(trained or helping, key=lambda pair: pair[1].effect)
+        among = trained or helping
+        is_early = any(found in early for _, found in among)
+        whole, gain = max(among, key=lambda pair: pair[1].ci[0] if is_early else pair[1].effect)
         return Answer(
             kind="use",
             label=whole.label,

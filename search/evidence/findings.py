@@ -5,7 +5,7 @@ Computes nothing itself.
 
 from typing import Literal
 
-from search.evidence.answer import Answer, Claims
+from search.evidence.answer import Answer, Claims, Estimate
 from search.evidence.looks import Settled
 from search.experiment.settings import Frozen
 from search.experiment.trial import Effect
@@ -84,3 +84,8 @@ class Evidence(Frozen):
     rung_correlations: tuple[RungCorrelation, ...] = ()
     optimism: float | None = None  # mean over trials of the optimistic score less the honest one
     looks: tuple[TakenLook, ...] = ()  # all that were planned, if any, the last one at the end
+
+    @property
+    def early(self) -> list[Estimate]:
+        """What earlier looks settled."""
+        return [found for look in self.looks for found in look.settled.estimates]

@@ -58,6 +58,14 @@ class Settled(Frozen):
         return {each.label for each in self.wholes}
 
     @property
+    def estimates(self) -> list[Estimate]:
+        """Of augmentations alone, at any strength, and of whole settings."""
+        alone = (each.alone for each in self.augmentations)
+        curves = (point.measured for each in self.augmentations for point in each.curve)
+        wholes = (each.measured for each in self.wholes)
+        return [found for found in (*alone, *curves, *wholes) if found is not None]
+
+    @property
     def without_gains(self) -> "Settled":
         """Without what HELPS."""
         kept = tuple(each for each in self.augmentations if each.alone and each.alone.ci[0] <= 0)

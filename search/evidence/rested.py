@@ -1,6 +1,7 @@
 """Which trainings claims are made of, of all that were told."""
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -39,3 +40,12 @@ def _alike(told: Iterable[TrialRecord], beside: Mapping[str, Any]) -> list[Trial
     alike = [r for r in told if with_beside(r.spec.settings, beside) == r.spec.settings]
     confirmed = [record for record in alike if KINDS[record.kind].part == "confirm"]
     return confirmed or alike
+
+
+def is_luck_assumed(rested: Sequence[TrialRecord]) -> bool:
+    """Whether no two heads tell what chance does from one to the next (`luck.luck_of`): heads are
+    compared with those of other trainings of their stage."""
+    stages = Counter(KINDS[record.kind].part for record in rested)
+    told = (record for record in rested if stages[KINDS[record.kind].part] > 1)
+    protocols = (record.spec.protocol for record in told)
+    return not any(each.folds > 1 or len(each.head_seeds) > 1 for each in protocols)

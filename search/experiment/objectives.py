@@ -45,13 +45,15 @@ class ImageAnswers:
 @dataclass(frozen=True)
 class Unit:
     """How an objective's differences are told: times `factor`, with `digits` decimals, called
-    `name`; `of` follows an amount of them in a sentence, `meaning` tells what one of them is."""
+    `name`; `of` follows an amount of them in a sentence, `meaning` tells what one of them is.
+    negligible: an interval around zero that reaches beyond it is told so that this shows."""
 
     factor: float
     digits: int
     name: str
     of: str
     meaning: str = "positive is better"
+    negligible: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,11 @@ def _strengths(view: SearchView) -> Iterator[str]:
             )
 
 
+def below_answer(view: SearchView) -> list[str]:
+    """All that stands below it."""
+    return [*with_answer(view), *beside_answer(view)]
+
+
 def beside_answer(view: SearchView) -> list[str]:
     """What must be known with the answer: what helps and is left out, what speaks against it, what
     was stopped early."""
@@ -78,9 +83,8 @@ def _beside(view: SearchView) -> Iterator[str]:
 def _settled(view: SearchView, found: Answer) -> str:
     if found.kind == "use":
         gain = f"{estimate_text(found.gain, view.unit)} of {view.unit.of}"
-        how = ", confirmed on fresh seeds" if view.is_use_confirmed else ""
         same = " with the same" if view.beside else ""
-        return f"Use {view.recommended}: {gain} over no augmentation{same}{how}."
+        return f"Use {view.recommended}: {gain} over no augmentation{same}{_on_fresh_seeds(view)}."
     if found.kind == "none":
         return (
             f"Use {view.recommended}: what was tried is shown to gain "
@@ -106,6 +110,17 @@ def _settled(view: SearchView, found: Answer) -> str:
     )
 
 
+def _on_fresh_seeds(view: SearchView) -> str:
+    """Of what is used: that they bear it out, else what they show by themselves."""
+    anew = view.used_anew
+    if anew is None:
+        return ""
+    if view.is_use_confirmed:
+        return ", confirmed on fresh seeds"
+    alone = effect_text(anew.effect, view.unit)
+    return f"; trained again on fresh seeds, which by themselves show {alone}"
+
+
 def _less_than(view: SearchView, value: float) -> str:
     unit = view.unit
     if value <= 0:
@@ -118,8 +133,17 @@ def _left_out(view: SearchView) -> Iterator[str]:
     for name, word in (view.answer.left_out if view.answer else {}).items():
         yield (
             f"{name} HELPS alone, {estimate_text(alone.get(name), view.unit)}, and is left out: "
-            f"{WHY_LEFT_OUT[word]}."
+            f"{_why_left_out(view, name, word)}."
         )
+
+
+def _why_left_out(view: SearchView, name: str, word: VerdictWord) -> str:
+    used = view.answer.settings if view.answer else {}
+    both = (each for each in view.wholes if each.settings.keys() == {*used, name})
+    if word == "HELPS" and (whole := next(both, None)):
+        shown = estimate_text(whole.measured, view.unit)
+        return f"it helps beside it too, but both together are not shown to gain more, {shown}"
+    return WHY_LEFT_OUT[word]
 
 
 def _stopped_early(view: SearchView) -> Iterator[str]:
@@ -135,15 +159,18 @@ def _stopped_early(view: SearchView) -> Iterator[str]:
 
 def _no_answer_yet(view: SearchView) -> str:
     if view.is_finished:
-        trials = plural(len(view.completed_trials), "trial")
-        return (
-            f"No answer: the search ended, and none of its {trials} changed a picture; try more of "
-            "them."
-        )
+        return f"No answer: the search ended, and {_why_none(view)}."
     done = plural(sum(r.status == "completed" for r in view.records), "training")
     if view.stopped:
         return f"No answer yet: {_stop_text(view)} after {done}; {way_on_text(view)}."
     return f"No answer yet: the search is under way, with {done} completed."
+
+
+def _why_none(view: SearchView) -> str:
+    done, asked = len(view.completed_trials), len(view.of_kind("trial"))
+    if done:
+        return f"none of its {plural(done, 'trial')} changed a picture; try more of them"
+    return f"no trial completed, of {asked} begun; the page says why those failed"
 
 
 def _unconfirmed(view: SearchView) -> str:

@@ -27,7 +27,7 @@ from search.experiment.trial import TrialRecord
 from search.report.judged import Judged, WholeSetting
 from search.report.named_view import NamedView, searched_part
 from search.report.resting import having, top_rung, untold_strengths, why_untold
-from search.report.trial_facts import budget, cuttable_heads, heads_cut
+from search.report.trial_facts import cuttable_heads, heads_cut, views_of
 from search.report.wording import other_part, strength_text
 from search.training.lost_networks import lost_text
 
@@ -168,7 +168,7 @@ class ClaimView(NamedView):
         if could and cut >= MOST_CUT * could:
             doubts.append(f"max_epochs cut short {cut} of {could} heads")
         doubts += self._lost_among(rests_on)
-        given = [views for views in map(budget, rests_on) if self.budget_unit == "views"]
+        given = list(map(views_of, rests_on))
         if given and min(given) < FEW_VIEWS:
             doubts.append(f"{_views_text(min(given), max(given))} per image")
         return tuple(doubts)
@@ -197,6 +197,7 @@ class ClaimView(NamedView):
 
     def _whole(self, claim: WholeClaim) -> WholeSetting:
         record, word = self._record_of(claim.label), self._word(claim.measured)
+        rests_on = self._counting(self._trained_as(claim.label))
         own = record.spec.settings.augmentation if record else {}
         return WholeSetting(
             claim.label,
@@ -206,17 +207,23 @@ class ClaimView(NamedView):
             claim.measured,
             searched_part(claim.settings) or own,
             other_part(claim.settings),
-            self._doubts(word, self._counting(self._trained_as(claim.label))),
+            self._doubts(word, rests_on),
             self._is_trained_anew(claim.label),
+            self._rounds(claim.label),
         )
+
+    def _rounds(self, label: str) -> tuple[TrialRecord, ...]:
+        """Of its trainings those that a claim rests on, in their order."""
+        told = (record for record in self._counting(self._trained_as(label)) if record.effect)
+        return tuple(sorted(told, key=lambda record: record.trial))
 
     def _is_trained_anew(self, label: str) -> bool:
         again = self.record(self.evidence.trained.get(label))
         return again is not None and again.status == "completed"
 
     @property
-    def is_any_whole_confirmed(self) -> bool:
-        return self.is_confirmed and any(whole.is_confirmed for whole in self.wholes)
+    def is_any_whole_trained_anew(self) -> bool:
+        return self.is_confirmed and any(whole.is_trained_anew for whole in self.wholes)
 
     def _record_of(self, label: str) -> TrialRecord | None:
         controls = [r for r in self.of_kind("control") if r.label == label]

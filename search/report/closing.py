@@ -10,7 +10,7 @@ from data.secrets import redacted
 from search.experiment.tracking_uri import mlflow_uri
 from search.journal.journal_file import FRESH
 from search.journal.state import SearchResult
-from search.report.answer_text import answer, beside_answer, with_answer
+from search.report.answer_text import answer, below_answer
 from search.report.contact_sheet import WINNER_SHEET
 from search.report.dashboard import read_dashboard
 from search.report.sentences import way_on_text
@@ -45,7 +45,7 @@ def print_closing(result: SearchResult, console: "Console") -> None:
         print_line(console, f"To run it anew: another --run-dir, or {FRESH}.")
     text = answer(view)
     print_line(console, text)
-    for line in (*with_answer(view), *beside_answer(view)):
+    for line in below_answer(view):
         print_line(console, line)
     if result.outcome in ("stopped", "failed") and (way := way_on_text(view)) not in text:
         what = "was stopped" if result.outcome == "stopped" else "could not go on"

@@ -4,8 +4,9 @@ from the view alone."""
 from collections.abc import Iterator
 
 from search.evidence.answer import VerdictWord
+from search.evidence.rested import is_luck_assumed
 from search.experiment.trial import TrialRecord
-from search.report.judged import WholeSetting
+from search.report.judged import Judged, WholeSetting
 from search.report.trial_facts import given_text
 from search.report.view import SearchView
 from search.report.wording import effect_text, estimate_text
@@ -23,6 +24,10 @@ def doubt_lines(view: SearchView) -> list[str]:
     return [*_of_rows(view), *_leaning(view), *_disagreeing(view), *_assumed(view), *_on_test(view)]
 
 
+def _rows(view: SearchView) -> tuple[Judged | WholeSetting, ...]:
+    return (*view.augmentations, *view.wholes)
+
+
 def _of_rows(view: SearchView) -> Iterator[str]:
     rows = [(judged.name, judged.verdict, judged.doubts) for judged in view.augmentations]
     rows += [(_whole_name(each, view), each.verdict, each.doubts) for each in view.wholes]
@@ -31,14 +36,15 @@ def _of_rows(view: SearchView) -> Iterator[str]:
         if doubts:
             by_doubt.setdefault((word, " and ".join(doubts)), []).append(name)
     for (word, doubt), names in by_doubt.items():
-        yield f"{word} of {'; '.join(names)} is in doubt: {doubt}. {WHY_IN_DOUBT[word]}"
+        each = ", each of them" if len(names) > 1 else ""
+        yield f"{word} of {'; '.join(names)} is in doubt{each}: {doubt}. {WHY_IN_DOUBT[word]}"
 
 
 def _leaning(view: SearchView) -> Iterator[str]:
-    """What counts against augmentation, where the answer uses none; of a row that HURTS it is said
-    already."""
-    verdicts = {each.verdict for each in view.augmentations} | {w.verdict for w in view.wholes}
-    if view.answer is None or view.answer.kind == "use" or "HURTS" in verdicts:
+    """What counts against augmentation, where the answer uses none, and no row that HURTS says
+    so."""
+    is_said = any(each.verdict == "HURTS" and each.doubts for each in _rows(view))
+    if view.answer is None or view.answer.kind == "use" or is_said:
         return
     augmented = [record for record in view.rested_on if record.spec.settings.augmentation]
     if against := view.little_training(augmented):
@@ -62,14 +68,11 @@ def _on(record: TrialRecord, view: SearchView) -> str:
 
 
 def _assumed(view: SearchView) -> Iterator[str]:
-    """Of one head a setting, whose luck nothing tells."""
-    evaluation = view.evaluation
-    confirmed = evaluation.confirm.seeds if evaluation.confirm else 1
-    if evaluation.folds == evaluation.seeds == confirmed == 1:
+    """Of one head a training, whose luck nothing tells."""
+    if view.rested_on and is_luck_assumed(view.rested_on):
         yield (
-            "Each setting was trained once: what chance does from one training to the next was "
-            "assumed, not measured, and intervals may be too narrow; evaluation.seeds: 2 measures "
-            "it."
+            "Each training is of one network: what chance does from one to the next was assumed, "
+            "not measured, and intervals may be too narrow; evaluation.seeds: 2 measures it."
         )
 
 

@@ -75,7 +75,10 @@ def floor_description(view: SearchView) -> str:
         )
         text += f" The null floor is {size_text(floor, unit)}; {above} of {among} stand above it."
     best = max(full, key=lambda r: r.effect.delta if r.effect else -math.inf, default=None)
-    return text + (f" Best: trial {best.trial}, {effect_text(best.effect, unit)}." if best else "")
+    if best is None or best.effect is None:
+        return text
+    # the best trial may have none: that is of scores, whatever it had beside augmentation
+    return f"{text} Largest effect: {number_text(best.trial)}, {effect_text(best.effect, unit)}."
 
 
 def floor_rows(view: SearchView, limit: int) -> list[Row]:

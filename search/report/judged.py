@@ -1,12 +1,12 @@
 """The rows that people are shown of what is claimed: a verdict each, and what speaks against it."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from search.evidence.answer import NORMAL_95, AugmentationClaims, Estimate, VerdictWord
-from search.experiment.trial import TrialRecord
+from search.experiment.trial import Effect, TrialRecord
 
 MOST_APART = 3.0  # standard errors, of two rounds: of ten settings one is so in 3 % of searches
 
@@ -47,7 +47,8 @@ class Judged:
 class WholeSetting:
     """A whole setting against no augmentation. record: of its confirming trial, else of the control
     it is. source: the trial of the search that it repeats. settings: its augmentation. doubts: as
-    `Judged` has them. is_confirmed: whether it was trained anew on fresh seeds."""
+    `Judged` has them. is_trained_anew: on fresh seeds. rounds: of its trainings in the search and
+    in the confirmation those that its claim rests on."""
 
     label: str
     record: TrialRecord | None
@@ -57,23 +58,39 @@ class WholeSetting:
     settings: Mapping[str, Any]
     others: Mapping[str, Any]
     doubts: tuple[str, ...] = ()
-    is_confirmed: bool = False
-
-    @property
-    def rounds(self) -> tuple[TrialRecord, ...]:
-        """Its trainings in the search and in the confirmation, each by itself."""
-        both = (self.source, self.record) if self.is_confirmed else ()
-        return tuple(each for each in both if each is not None and each.effect is not None)
+    is_trained_anew: bool = False
+    rounds: tuple[TrialRecord, ...] = ()
 
     @property
     def rounds_disagree(self) -> bool:
-        """By more than the errors of both leave room for, several settings compared."""
-        effects = [each.effect for each in self.rounds if each.effect]
-        if len(effects) < 2:
-            return False
-        widths = (each.ci_high - each.ci_low for each in effects)
-        error = math.hypot(*widths) / 2 / NORMAL_95
-        return abs(effects[0].delta - effects[1].delta) > MOST_APART * error
+        return do_disagree(self.rounds)
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether it was trained on fresh seeds, which bear it out."""
+        own = self.record.effect if self.record else None
+        return self.is_trained_anew and is_borne_out(self.verdict, own, self.rounds)
+
+
+def do_disagree(rounds: Sequence[TrialRecord]) -> bool:
+    """By more than the errors of both leave room for, several settings compared."""
+    effects = [each.effect for each in rounds if each.effect]
+    if len(effects) < 2:
+        return False
+    widths = (each.ci_high - each.ci_low for each in effects)
+    error = math.hypot(*widths) / 2 / NORMAL_95
+    return abs(effects[0].delta - effects[1].delta) > MOST_APART * error
+
+
+def is_borne_out(
+    word: VerdictWord, on_fresh_seeds: Effect | None, rounds: Sequence[TrialRecord]
+) -> bool:
+    """Whether fresh seeds by themselves do not speak against a verdict, made of all trainings:
+    their effect has its sign, and both rounds agree."""
+    if on_fresh_seeds is None or do_disagree(rounds):
+        return False
+    sign = {"HELPS": 1, "HURTS": -1}.get(word)
+    return sign is None or sign * on_fresh_seeds.delta > 0
 
 
 def effect_json(measured: Estimate | None) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 that knows of no conclusion."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from search.evidence.findings import TestResult
@@ -78,6 +78,12 @@ class RecordView:
         return self.state.baseline(kind)
 
     @property
+    def bare(self) -> TrialRecord | None:
+        """No augmentation, as it is told of beside the answer: of the last round that has it."""
+        again = self.baseline("confirm")
+        return again if again and again.status == "completed" else self.baseline()
+
+    @property
     def finished_at(self) -> float | None:
         """Seconds since 1970."""
         return self.state.finished_at
@@ -110,9 +116,9 @@ class RecordView:
             return self.records[0].spec.protocol.objective
         return self.evaluation.objective
 
-    @property
+    @cached_property
     def unit(self) -> Unit:
-        return OBJECTIVES[self.objective].unit
+        return replace(OBJECTIVES[self.objective].unit, negligible=self.evaluation.negligible)
 
     @property
     def most_effect(self) -> float:
@@ -122,7 +128,7 @@ class RecordView:
     @property
     def most_gain(self) -> float:
         """The same of a gain over no augmentation, as far as its score is known."""
-        baseline, record = self.baseline(), OBJECTIVES[self.objective]
+        baseline, record = self.bare, OBJECTIVES[self.objective]
         scores = baseline.result.metrics if baseline and baseline.result else {}
         if self.objective not in scores:
             return self.most_effect
@@ -167,8 +173,10 @@ class RecordView:
 
     @cached_property
     def num_settings(self) -> int:
-        """A setting that was promoted is a trial on each rung."""
-        return len({setting_key(record.spec.settings) for record in self.completed_trials})
+        """A setting that was promoted is a trial on each rung; no augmentation is a control."""
+        baseline = self.baseline()
+        bare = {setting_key(baseline.spec.settings)} if baseline else set()
+        return len({setting_key(r.spec.settings) for r in self.completed_trials} - bare)
 
     @cached_property
     def num_failed(self) -> int:

@@ -30,7 +30,7 @@ PART_NAMES: dict[Part, str] = {"search": "searched", "confirm": "confirmed", "te
 def facts(view: SearchView) -> list[tuple[str, str]]:
     """The few figures under the answer, each with its interval where it is a measurement."""
     found = []
-    baseline = view.baseline("confirm") or view.baseline()
+    baseline = view.bare
     without = f"without augmentation{_which(view, baseline)}"
     if view.figure_name and (figure := view.figure(baseline)) is not None:
         found.append((f"{view.figure_name} {without}", f"{figure:.3f}"))

@@ -81,6 +81,8 @@ def whole_table(view: SearchView) -> Table:
     def searched(whole: WholeSetting) -> str:
         if whole.source is None:
             return ""
+        if whole.source.effect is None:  # no augmentation was not trained with its other values
+            return f"{number_text(whole.source.trial)}: nothing to compare with"
         shown = effect_text(whole.source.effect, unit, named=False)
         return f"{number_text(whole.source.trial)}: {shown}"
 
@@ -99,8 +101,17 @@ def whole_table(view: SearchView) -> Table:
 def _whole_text(whole: WholeSetting, view: SearchView) -> str:
     settings = view.settings_text(whole.settings, whole.others)
     name = view.named(whole.label)
-    unlike = "" if whole.is_confirmed or not view.is_confirmed else " (not confirmed)"
-    return (f"{name}: {settings}" if name else settings) + unlike
+    return (f"{name}: {settings}" if name else settings) + _unlike(whole, view)
+
+
+def _unlike(whole: WholeSetting, view: SearchView) -> str:
+    """What is not confirmed, where others are."""
+    if whole.is_confirmed or not view.is_confirmed:
+        return ""
+    if not whole.is_trained_anew or whole.record is None:
+        return " (not confirmed)"
+    alone = effect_text(whole.record.effect, view.unit, named=False)
+    return f" (not confirmed: fresh seeds alone show {alone})"
 
 
 def best_trials_table(view: SearchView) -> Table:

@@ -17,6 +17,12 @@ def budget(record: TrialRecord) -> float:
     return math.inf if given == "fresh" else float(given)
 
 
+def views_of(record: TrialRecord) -> float:
+    """The pictures that a trial had of each image; endless where every epoch had a new one."""
+    views = record.spec.protocol.views
+    return math.inf if views == "fresh" else float(views)
+
+
 def given_text(record: TrialRecord) -> str:
     """What a trial was given, in words: "16 views"; on a rung of epochs those, "9 epochs"; empty of
     no augmentation, which has no views but the images."""

@@ -2,7 +2,7 @@
 it. Made from the view alone."""
 
 from data.messages import listed, plural
-from search.evidence.answer import Answer, Size, WholeClaim, least_known
+from search.evidence.answer import Answer, Estimate, Size, WholeClaim, least_known
 from search.report.claim_view import has_trained
 from search.report.judged import Judged
 from search.report.view import SearchView
@@ -33,10 +33,10 @@ def unseen_lines(view: SearchView) -> list[str]:
     unknown = unknown_lines(view)
     if open_:
         least, measured = max(open_, key=lambda pair: pair[1].detectable)
+        missed = _size(measured, measured.detectable, view)
         return [
-            f"What could not be seen: of {_name(view, least)}, which is known least, "
-            f"a gain {_size(measured.detectable, view)} would have been found less than 4 times "
-            "in 5.",
+            f"What could not be seen: of {_name(view, least)}, which is known least, a gain "
+            f"{missed} would have been found less than 4 times in 5.",
             *unknown,
         ]
     if not others:
@@ -60,7 +60,8 @@ def invisible_text(view: SearchView, detectable: float) -> str:
     """Whose gain, of an answer that cannot tell: of what is known least."""
     least = least_known(view.claims) if view.claims else None
     of = f"of {_name(view, least)}, which is known least, " if least else ""
-    return f"{of}a gain {_size(detectable, view)} was invisible here"
+    measured = least.measured if least else None
+    return f"{of}a gain {_size(measured, detectable, view)} was invisible here"
 
 
 def _name(view: SearchView, claim: WholeClaim) -> str:
@@ -73,21 +74,31 @@ def _name(view: SearchView, claim: WholeClaim) -> str:
     return name if name.startswith("setting") else f"the whole setting {name}"
 
 
-def _size(size: float, view: SearchView) -> str:
-    return "of any size" if size >= view.most_gain else f"below {size_text(size, view.unit)}"
+def _size(measured: Estimate | None, size: float, view: SearchView) -> str:
+    """Which gain would have been missed, of those that its interval does not rule out."""
+    if size < view.most_gain:
+        return f"below {size_text(size, view.unit)}"
+    if measured and measured.ci[1] < view.most_gain:
+        return f"of up to {bound_text(measured.ci[1], view.unit)}"
+    return "of any size"
 
 
 def ways_text(view: SearchView, found: Answer) -> str:
     """The cheapest way first."""
     missed = found.shortfall
     if missed is None or not missed.ways:
-        return f"{_anything_more(view)} show smaller ones."
+        return f"{_anything_more(view)} show {_what_more(view, found)}."
     ways = [_way(view, size, missed.now) for size in missed.ways]
     order = "" if len(ways) == 1 else ", the cheapest way first"
     return (
         f"What finds an effect of {size_text(missed.target, view.unit)} 4 times in 5{order}: "
         f"{'; or '.join(ways)}."
     )
+
+
+def _what_more(view: SearchView, found: Answer) -> str:
+    is_any = found.detectable is not None and found.detectable >= view.most_gain
+    return "what gain there is" if is_any else "smaller ones"
 
 
 def _anything_more(view: SearchView) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from data.augmentations import is_option
+from data.augmentations import active, is_option
 from search.evidence.answer import NORMAL_95, Estimate, WholeClaim, candidates, disagree
 from search.evidence.findings import Score
 from search.experiment.beside import with_beside
@@ -19,7 +19,7 @@ from search.experiment.controls import NONE
 from search.experiment.settings import Settings
 from search.experiment.trial import TrialRecord
 from search.report.claim_view import ClaimView, gain_of, has_trained
-from search.report.judged import Judged, WholeSetting
+from search.report.judged import Judged, WholeSetting, is_borne_out
 from search.report.named_view import searched_part
 from search.report.wording import UNNAMED, beside_text, other_part
 
@@ -31,14 +31,22 @@ class SearchView(ClaimView):
     """Everything that is shown of a search."""
 
     @property
-    def is_use_confirmed(self) -> bool:
-        """Whether what the answer uses was, at these very strengths: not where an early look knew
-        it, or where it is read off a curve."""
+    def used_anew(self) -> TrialRecord | None:
+        """The training on fresh seeds of what the answer uses, at these very strengths: none where
+        an early look knew it, or where it is read off a curve."""
         used = self.record(self.evidence.trained.get(self.used_label))
         if not self.is_confirmed or self.answer is None or used is None:
-            return False
+            return None
         is_it = has_trained(used, self.answer.settings, self.beside)
-        return used.status == "completed" and is_it and not self._was_known_before(used)
+        is_new = used.status == "completed" and is_it and not self._was_known_before(used)
+        return used if is_new else None
+
+    @property
+    def is_use_confirmed(self) -> bool:
+        """Whether fresh seeds bear out what the answer uses."""
+        anew = self.used_anew
+        rounds = self._rounds(self.used_label)
+        return anew is not None and is_borne_out("HELPS", anew.effect, rounds)
 
     def _was_known_before(self, used: TrialRecord) -> bool:
         """Whether an early look fixed what is told of the answer's setting before it was trained
@@ -120,13 +128,15 @@ class SearchView(ClaimView):
         own = record.spec.settings.augmentation if record else {}
         if not self.answer.settings:  # a control
             return own
-        options = {name: value for name, value in own.items() if is_option(name)}
-        return {**searched_part(self.answer.settings), **options}
+        used = searched_part(self.answer.settings)
+        if record is None and self.opened:  # read off the curve, which is for these
+            own = active({**self.opened.experiment.space.options, **used})
+        return used | {name: value for name, value in own.items() if is_option(name)}
 
     @cached_property
     def used_settings(self) -> Settings | None:
         """All that is trained with what is used; None while nothing is settled."""
-        record = self.chosen or self.baseline("confirm") or self.baseline()
+        record = self.chosen or self.bare
         if self.used is None or record is None:
             return None
         settings = record.spec.settings.model_copy(update={"augmentation": dict(self.used)})

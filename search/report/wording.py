@@ -64,16 +64,26 @@ def bound_text(value: float, unit: Unit) -> str:
 
 def interval_text(delta: float, low: float, high: float, unit: Unit, *, named: bool = True) -> str:
     """A difference and its 95 % interval, "+1.2 points (0.4 to 2.0)"; with more decimals where one
-    of the three would round to 0."""
-    digits = digits_of(unit, delta, low, high)
+    of the three would round to 0, or it reaches beyond what is negligible and would not seem to."""
+    digits = _digits_within(unit, low, high, digits_of(unit, delta, low, high))
     middle = f" {unit.name}" if named else ""
     amount = amount_text(delta, unit, digits=digits)
     return f"{amount}{middle} ({_ends(low, high, unit, digits)})"
 
 
 def ends_text(low: float, high: float, unit: Unit) -> str:
-    """An interval alone, "0.4 to 2.0"; with more decimals where an end would round to 0."""
-    return _ends(low, high, unit, digits_of(unit, low, high))
+    """An interval alone, "0.4 to 2.0"; with more decimals as `interval_text` has them."""
+    return _ends(low, high, unit, _digits_within(unit, low, high, digits_of(unit, low, high)))
+
+
+def _digits_within(unit: Unit, low: float, high: float, least: int) -> int:
+    """Decimals by which an interval around zero is seen to reach beyond what is negligible."""
+    widest = max(-low, high)
+    if not unit.negligible or not low <= 0 <= high or widest <= unit.negligible:
+        return least
+    most, band = unit.digits + MORE_DIGITS, unit.negligible * unit.factor
+    shown = (n for n in range(least, most) if round(widest * unit.factor, n) > band + _ROUNDING)
+    return next(shown, most)
 
 
 def _ends(low: float, high: float, unit: Unit, digits: int) -> str:

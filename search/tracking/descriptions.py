@@ -12,7 +12,7 @@ from search.experiment.kinds import KINDS
 from search.experiment.objectives import SHOWN_ANYWAY
 from search.experiment.trial import TrialRecord
 from search.export.exporters import Policy, targets_of, write
-from search.report.answer_text import answer, beside_answer
+from search.report.answer_text import answer, below_answer
 from search.report.section_texts import cost_text, data_lines, floor_sentence, test_lines
 from search.report.table_model import Table, as_markdown, escaped_markdown
 from search.report.tables import (
@@ -37,30 +37,46 @@ def describe_experiment(view: SearchView, place: Place) -> str:
     opened = opened_of(view)
     names = [name for name in opened.space if name in AUGMENTATIONS]
     asked = f"**Which augmentations help on {escaped_markdown(opened.name)}?**"
-    said = [
-        f"{asked} {escaped_markdown(answer(view))}",
-        *map(escaped_markdown, beside_answer(view)),
+    rest = [
         *_picture(place),
         _ways_on(view, place),
         _again(place),
         escaped_markdown(f"Searched: {first_of(names) or 'no augmentation'}."),
     ]
+    first = f"{asked} {escaped_markdown(answer(view))}"
+    said = [*_answer_lines(view, first, MOST_OF_EXPERIMENT - _length(rest)), *rest]
     return _joined(said)[:MOST_OF_EXPERIMENT]
 
 
 def describe(view: SearchView, place: Place | None = None) -> str:
     """The page. Sections that would make it longer than a tag may be are left out, the last ones
     first."""
-    said = [f"**{escaped_markdown(answer(view))}**", *map(escaped_markdown, beside_answer(view))]
     last = ["The figures and every trial are in the artifact `report.html`."]
+    picture: list[str] = []
     if place is not None:
-        said += _picture(place)
-        last = [_ways_on(view, place), _again(place)]
-    room = MAX_CHARACTERS - sum(len(text) + 2 for text in last)
+        picture, last = _picture(place), [_ways_on(view, place), _again(place)]
+    room = MAX_CHARACTERS - _length(last)
+    first = f"**{escaped_markdown(answer(view))}**"
+    said = [*_answer_lines(view, first, room - _length(picture)), *picture]
     for text in _sections(view):
-        if text and sum(len(s) + 2 for s in said) + len(text) < room:
+        if text and _length(said) + len(text) < room:
             said.append(text)
     return _joined([*said, *last])
+
+
+def _answer_lines(view: SearchView, first: str, room: int) -> list[str]:
+    """The answer and what stands below it, as far as there is room."""
+    said = [first]
+    for line in map(escaped_markdown, below_answer(view)):
+        if _length([*said, line]) > room:
+            break
+        said.append(line)
+    return said
+
+
+def _length(said: Sequence[str]) -> int:
+    """Of paragraphs, with what divides them."""
+    return sum(len(text) + 2 for text in said)
 
 
 def describe_trial(view: SearchView, record: TrialRecord, is_claimed: bool = True) -> str:
@@ -96,19 +112,20 @@ def _verdict(view: SearchView, record: TrialRecord, is_claimed: bool) -> str:
 
 
 def describe_winner(view: SearchView, class_names: Sequence[str]) -> str:
-    """What a registered model's page says: the answer, its accuracy on the test set, what goes in
-    and what comes out, and its augmentation as code."""
+    """What a registered model's page says: the answer with what stands below it, its accuracy on
+    the test set, what goes in and what comes out, and its augmentation as code."""
     classes = listed(list(map(escaped_markdown, class_names)))
     if len(classes) > MAX_CHARACTERS // 4:
         classes = f"{len(class_names)} classes, listed in the model's metadata"
-    said = [
-        f"**{escaped_markdown(answer(view))}**",
+    rest = [
         f"Accuracy on the sealed test set: {test_accuracy(view) or 'not measured'}.",
         "Takes raw uint8 images `[n, height, width, 3]` of any size; gives the probabilities `[n, "
         f"{len(class_names)}]` of: {classes}.",
     ]
+    first = f"**{escaped_markdown(answer(view))}**"
+    said = [*_answer_lines(view, first, MAX_CHARACTERS - _length(rest)), *rest]
     code = _code(view)
-    if code and sum(map(len, said)) + len(code) < MAX_CHARACTERS - 100:
+    if code and _length(said) + len(code) < MAX_CHARACTERS - 100:
         said.append(code)
     return _joined(said)
 
