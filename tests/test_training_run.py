@@ -323,7 +323,8 @@ def test_a_network_that_only_guesses_to_its_end_is_named() -> None:
             train(_Scripted(right), _plan(may_lose=True, objective=objective))
         assert str(failure.value) == said
     assert train(_Scripted(right), _plan()).lost == ()
-    assert train(_Scripted(right), _plan(may_lose=True, images_count_alike=False)).lost == ()
+    with pytest.raises(TrialFailure, match="2 never left chance"):  # weights of even classes are 1
+        train(_Scripted(right), _plan(may_lose=True, images_count_alike=False))
 
 
 @pytest.mark.parametrize(("wrong", "num_lost"), [(-1.23, 0), (-1.26, 1)])
@@ -349,6 +350,66 @@ def test_a_network_on_uneven_classes_is_known_by_its_log_loss() -> None:
 
     trained = train(Uneven([[36] * 6] * HEADS), _plan(may_lose=True, labels=labels))
     assert trained.lost == (LostNetwork(head=0, why="chance", epoch=3),)
+
+
+def _of_class(rare: int, predicted: list[np.ndarray], log_prob: list[np.ndarray]) -> Any:
+    """Heads on `rare` of 40 images of one class, the others of another, always with these answers,
+    a list of heads; and their plan."""
+    labels = (np.arange(IMAGES) < rare).astype(np.int64)
+
+    class Given(_Scripted):
+        def train(self, epoch: int, heads: list[int]) -> Iterator[HeadEpoch]:
+            for each in super().train(epoch, heads):
+                answer = predicted[each.head].astype(np.int16), log_prob[each.head]
+                yield HeadEpoch(each.head, 1.0, 0.5, *answer)
+
+    return Given([[20] * 6] * HEADS), _plan(may_lose=True, labels=labels)
+
+
+def test_a_network_is_known_to_guess_where_one_class_is_nearly_all() -> None:
+    """38 of 40, of which giving always one class might get 41 by luck. One head that learnt is too
+    sure of what it has wrong, and is worse by its log-loss than guessing."""
+    rows = np.arange(IMAGES)
+    guessed = np.log(np.where(rows < 2, 0.05, 0.95)).astype(np.float32)
+    sure = np.where(rows == 4, -20, -0.01).astype(np.float32)
+    found = (rows < 2) | (rows == 4)
+    heads, plan = _of_class(2, [0 * rows, found, found], [guessed, sure, sure])
+    lost = LostNetwork(head=0, why="chance", epoch=3)
+    assert train(heads, plan).lost == (lost,)
+    heads.states = {}
+    assert train(heads, replace(plan, images_count_alike=False)).lost == (lost,)
+
+
+def test_of_very_few_images_all_right_ones_are_no_luck() -> None:
+    labels, rows = np.arange(16) % 2, np.arange(16)
+    answers = [0 * rows, labels, 1 - labels]
+    sure = np.full(16, -3, np.float32)
+
+    class Few(_Scripted):
+        def train(self, epoch: int, heads: list[int]) -> Iterator[HeadEpoch]:
+            for each in super().train(epoch, heads):
+                yield HeadEpoch(each.head, 1.0, 0.5, answers[each.head].astype(np.int16), sure)
+
+    task = HeadTask(rows, rows, 0)
+    plan = _plan(may_lose=True, labels=labels, tasks=(task, task, task))
+    with pytest.raises(TrialFailure, match="2 of 3 networks did not train: 2 never left chance"):
+        train(Few([[20] * 6] * HEADS), plan)
+    answers[2] = labels
+    assert [each.head for each in train(Few([[20] * 6] * HEADS), plan).lost] == [0]
+
+
+def test_with_weights_by_class_a_network_is_known_by_a_log_loss_of_classes_that_count_alike() -> (
+    None
+):
+    """Of 4 of 40 images: one that learns gives them more than they are many, and is worse for it in
+    accuracy and log-loss; of two classes that count alike log 2 is the best of one answer."""
+    rows = np.arange(IMAGES)
+    guessed = np.full(IMAGES, np.log(0.5), np.float32)
+    learning = np.where(rows < 4, np.log(0.7), np.log(0.5)).astype(np.float32)
+    answers = [0 * rows, 0 * rows + 1, 0 * rows + 1]
+    heads, plan = _of_class(4, answers, [guessed, learning, learning])
+    lost = train(heads, replace(plan, images_count_alike=False)).lost
+    assert lost == (LostNetwork(head=0, why="chance", epoch=3),)
 
 
 def test_networks_that_max_epochs_cuts_at_chance_are_named_and_fail_no_trial() -> None:

@@ -40,8 +40,8 @@ class RunPlan:
     may_lose: bool = False
     pauses: bool = False  # a rung's, which goes on where it is promoted
     began: tuple[float, ...] = ()  # each head's accuracy before, where it had learnt already
-    # A head that learns is better than always giving one answer; not by accuracy or log-loss where
-    # classes weigh the same however few images they have.
+    # False: classes weigh the same however few images they have, and a head that learns need not be
+    # better than always giving one answer.
     images_count_alike: bool = True
 
     @property

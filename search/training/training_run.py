@@ -156,6 +156,7 @@ class _Run:
             diverged=head in self.diverged,
             ended=ended,
             cut=not ended and not plan.pauses,
+            agreed=self.scores.agreed(head),
             began=plan.began[head] if plan.began else None,
         )
 
