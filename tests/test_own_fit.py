@@ -283,14 +283,22 @@ def test_a_loop_over_calls_of_one_epoch_has_one_patience(tmp_path: Path) -> None
     assert (len(heads.curve.loss), heads.cut_by_max_epochs) == (3, (False,))
 
 
-def test_a_stop_by_a_callback_of_its_own_is_no_cut(tmp_path: Path) -> None:
-    fit = """
+STOPS = """
     def fit(self, hp, model, *args, callbacks, **kwargs):
         own = keras.callbacks.EarlyStopping("val_loss", min_delta=100, patience=1)
         return model.fit(*args, callbacks=[*callbacks, own], **kwargs)
 """
-    heads = _trained(tmp_path, _code(fit), patience=3)
+
+
+def test_a_stop_by_a_callback_of_its_own_is_no_cut(tmp_path: Path) -> None:
+    heads = _trained(tmp_path, _code(STOPS), patience=3, batch_size=16)
     assert (len(heads.curve.loss), heads.cut_by_max_epochs) == (2, (False,))
+
+
+def test_a_model_at_chance_that_own_code_stops_did_not_train(tmp_path: Path) -> None:
+    code = _code(STOPS).replace('"adam"', "keras.optimizers.SGD(0.0)")
+    with pytest.raises(TrialFailure, match="1 of 1 models did not train: 1 never left chance"):
+        _trained(tmp_path, code, patience=3)
 
 
 def test_the_curve_s_accuracy_is_of_first_answers_only(tmp_path: Path) -> None:
