@@ -72,7 +72,7 @@ def _plan(**changes: Any) -> RunPlan:
     rows = np.arange(IMAGES)
     tasks = tuple(HeadTask(rows, rows, seed) for seed in range(HEADS))
     return replace(
-        RunPlan(tasks, _labels(), "accuracy", 6, 2, 0.01, "model.learning_rate"), **changes
+        RunPlan(tasks, _labels(), 2, "accuracy", 6, 2, 0.01, "model.learning_rate"), **changes
     )
 
 
@@ -161,6 +161,9 @@ def _spoilt(arrays: Mapping[str, np.ndarray], **changes: np.ndarray | None) -> d
         ({"best_of_1_of_0": None}, "it lacks weights"),
         ({"state_of_1_of_0": np.array(np.nan)}, "its weights are not finite"),
         ({"best_of_1_of_0": np.array([np.inf])}, "its weights are not finite"),
+        ({"curves": np.full((3, 3, 4), np.nan)}, "its curves are not finite"),
+        ({"log_prob_of_1": np.full((3, IMAGES), np.nan, np.float32)}, "its answers are not finite"),
+        ({"predicted_of_1": np.full((3, IMAGES), 2, np.int16)}, "its answers are of other classes"),
         ({"curves": np.zeros((2, 3, 4))}, "its answers are of other epochs than its curves"),
         ({"curves": np.zeros((4, 3, 4))}, "its answers are of other epochs than its curves"),
         ({"diverged": np.array([[0, 1]])}, "its answers are of other epochs than its curves"),
@@ -381,7 +384,8 @@ def test_a_network_is_known_to_guess_where_one_class_is_nearly_all() -> None:
 
 
 def test_of_very_few_images_all_right_ones_are_no_luck() -> None:
-    labels, rows = np.arange(16) % 2, np.arange(16)
+    rows = np.arange(16)
+    labels = rows % 2
     answers = [0 * rows, labels, 1 - labels]
     sure = np.full(16, -3, np.float32)
 
@@ -405,7 +409,7 @@ def test_with_weights_by_class_a_network_is_known_by_a_log_loss_of_classes_that_
     accuracy and log-loss; of two classes that count alike log 2 is the best of one answer."""
     rows = np.arange(IMAGES)
     guessed = np.full(IMAGES, np.log(0.5), np.float32)
-    learning = np.where(rows < 4, np.log(0.7), np.log(0.5)).astype(np.float32)
+    learning = np.log(np.where(rows < 4, 0.7, 0.5)).astype(np.float32)
     answers = [0 * rows, 0 * rows + 1, 0 * rows + 1]
     heads, plan = _of_class(4, answers, [guessed, learning, learning])
     lost = train(heads, replace(plan, images_count_alike=False)).lost

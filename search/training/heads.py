@@ -52,6 +52,7 @@ class HeadPlan:
         return RunPlan(
             tasks=self.tasks,
             labels=self.labels,
+            num_classes=self.num_classes,
             objective=self.objective,
             num_epochs=self.epochs or self.training.max_epochs,
             patience=None if self.epochs else self.training.patience,

@@ -40,7 +40,6 @@ PREDICT_BATCH = 64
 Start = Callable[[int], Live]  # a head's number -> its network before the first epoch
 MEMORY_SHARE = 0.5  # of the memory that is free: the last few of an epoch may be twice as many
 NUMBER_BYTES = 4 * 2  # a layer's output and its gradient
-COPIES = 3  # of each network's weights, all trial long: themselves and Adam's two moments
 _LOG = logging.getLogger(__name__)
 _said: set[str] = set()  # what this process has warned of already
 
@@ -78,6 +77,7 @@ def train_phase(
     plan = RunPlan(
         tasks=trial.tasks,
         labels=trial.labels,
+        num_classes=trial.num_classes,
         objective=protocol.objective,
         num_epochs=phase.num_epochs(protocol),
         patience=None if protocol.epochs else training.patience,
@@ -226,7 +226,7 @@ def num_lanes(body: keras.Model, batch_size: int, num_threads: int, num_heads: i
     is. Says once in a process where memory holds fewer.
     """
     wanted = 1 if sees_gpu() else operations_at_once(num_threads)
-    free, kept = free_memory(), num_heads * COPIES * body.count_params() * 4
+    free, kept = free_memory(), num_heads * kept_bytes(body)
     left = None if free is None else max(0, free - kept)
     return fitting_lanes(wanted, step_bytes(body, batch_size), left)
 
@@ -242,7 +242,7 @@ def fitting_lanes(wanted: int, bytes_each: int, free: int | None) -> int:
         held, then = "memory may not hold one network in training", "one is tried all the same"
     _say_once(
         "lanes",
-        f"{held}: a step takes {bytes_each / 1e9:.2g} GB and {(free or 0) / 1e9:.2g} GB are free; "
+        f"{held}: a step takes {bytes_each / 1e9:.2g} GB and {(free or 0) / 1e9:.2g} GB are left; "
         f"{then}; lower training.batch_size or dataset.image_size",
     )
     return max(fit, 1)
@@ -253,6 +253,11 @@ def _say_once(kind: str, line: str) -> None:
     if kind not in _said:
         _said.add(kind)
         _LOG.warning("%s", line)
+
+
+def kept_bytes(body: keras.Model) -> int:
+    """What each network holds all trial long: its weights that train, and Adam's two moments."""
+    return 4 * 3 * sum(int(np.prod(each.shape)) for each in body.trainable_weights)
 
 
 def step_bytes(body: keras.Model, batch_size: int) -> int:

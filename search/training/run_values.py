@@ -25,6 +25,7 @@ class RunPlan:
 
     tasks: tuple[HeadTask, ...]
     labels: np.ndarray
+    num_classes: int
     objective: Objective
     num_epochs: int  # the most that are trained now
     # Stale epochs after which a head stops; None trains all of them, and the last one counts.
