@@ -409,5 +409,25 @@ def test_the_model_that_is_kept_of_final_ones_is_the_first_that_trained(tmp_path
     np.testing.assert_array_equal(found.argmax(axis=1), outcome.predictions.predicted[1])
 
 
+@pytest.mark.parametrize(("num_dead", "num_probes"), [(1, 2), (5, 0)])
+def test_pictures_at_extremes_are_shown_to_models_that_trained(
+    num_dead: int, num_probes: int, tmp_path: Path
+) -> None:
+    dead = FIRST_IS_DEAD.replace("== 1", f"<= {num_dead}")
+    code = _code(dead, before="fits = []\n")
+    with _at_hand(tmp_path, code, batch_size=64, max_epochs=8, patience=5) as config:
+        resources = resources_of(config, tmp_path / "run")
+        spec = prepare(config, resources).specs.baseline()
+        protocol = {"head_seeds": (1, 2, 3), "epochs": 8 if num_dead > 1 else None}
+        changes = {
+            "probes": {"rotation_range": 20},
+            "protocol": spec.protocol.model_copy(update=protocol),
+        }
+        result = run_trial(spec.model_copy(update=changes), resources).result
+    assert [each.head for each in result.lost] == list(range(min(num_dead, 3))), result.error
+    assert len(result.probes) == num_probes
+    assert all(each.clean_accuracy > 0.3 for each in result.probes)
+
+
 def test_a_loop_that_tells_no_loss_has_one_in_its_curve(tmp_path: Path) -> None:
     assert np.isfinite(_trained(tmp_path, _code(FITS["no logs"]), max_epochs=1).curve.loss).all()

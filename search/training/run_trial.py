@@ -122,10 +122,18 @@ def _load(spec: TrialSpec, resources: Resources, on_epoch: OnEpoch | None) -> Lo
 
 
 def _probes(trial: LoadedTrial, trained: Trained) -> tuple[Probe, ...]:
-    if not trial.spec.probes:
+    """By the heads of the first seed of which all trained; none where there is no such seed."""
+    folds, lost = trial.spec.protocol.folds, {each.head for each in trained.heads.lost}
+    seeds = (range(at, at + folds) for at in range(0, len(trial.tasks), folds))
+    heads = next((each for each in seeds if lost.isdisjoint(each)), None)
+    if not trial.spec.probes or heads is None:
         return ()
-    one_seed = trial.tasks[: trial.spec.protocol.folds]
-    return probe_extremes(trial.dataset, trained.answer, trial.pool, one_seed, trial.spec.probes)
+    one_seed = trial.tasks[heads.start : heads.stop]
+
+    def answer(pictures: np.ndarray, places: np.ndarray) -> np.ndarray:
+        return trained.answer(pictures, heads.start + places)
+
+    return probe_extremes(trial.dataset, answer, trial.pool, one_seed, trial.spec.probes)
 
 
 def assemble(answers: tuple[HeadAnswer, ...], trial: LoadedTrial) -> Predictions:
