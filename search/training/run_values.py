@@ -16,7 +16,14 @@ from search.training.head_tasks import HeadTask
 
 
 class TrialFailure(Exception):
-    """A trial that cannot give a result, for a reason that trying again would not change."""
+    """A trial that cannot give a result, for a reason that trying again would not change. lost: of
+    its num_networks, where it is theirs that too many did not train."""
+
+    def __init__(
+        self, reason: str, lost: Sequence[LostNetwork] = (), num_networks: int = 0
+    ) -> None:
+        super().__init__(reason)
+        self.lost, self.num_networks = tuple(lost), num_networks
 
 
 @dataclass(frozen=True)
@@ -39,6 +46,7 @@ class RunPlan:
     # A head that does not train is left behind, as long as it is one of the fewer, or of a final
     # trial's any but the last; where not, the first whose loss is no number fails the trial.
     may_lose: bool = False
+    goes_on: bool = False  # in a phase after this one, which says who did not train
     pauses: bool = False  # a rung's, which goes on where it is promoted
     began: tuple[float, ...] = ()  # each head's accuracy before, where it had learnt already
     # False: classes weigh the same however few images they have, and a head that learns need not be

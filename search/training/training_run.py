@@ -138,7 +138,7 @@ class _Run:
     def lost(self) -> tuple[LostNetwork, ...]:
         """Heads that did not train. Raises TrialFailure where they are too many."""
         plan = self.plan
-        if not plan.may_lose:
+        if not plan.may_lose or plan.goes_on:
             return ()
         courses = list(map(self._course, self._heads))
         lost = lost_of(courses, plan.labels, plan.images_count_alike)
