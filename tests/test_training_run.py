@@ -298,8 +298,12 @@ def test_final_models_fail_where_all_diverged_and_are_named_where_none_trained()
 def test_a_trial_fails_where_half_of_its_networks_diverge() -> None:
     losses = {(0, 1): float("inf"), (1, 2): float("nan")}
     said = r"^2 of 3 networks diverged \(0, 1\): the training loss of head 1.*epoch 3.*lower model"
-    with pytest.raises(TrialFailure, match=said):
+    with pytest.raises(TrialFailure, match=said) as failure:
         train(_Scripted(RIGHT, losses), _plan(may_lose=True))
+    assert failure.value.lost == (
+        LostNetwork(head=0, why="diverged", epoch=2),
+        LostNetwork(head=1, why="diverged", epoch=3),
+    )
 
 
 def test_all_that_diverge_in_an_epoch_are_counted() -> None:
@@ -325,6 +329,8 @@ def test_a_network_that_only_guesses_to_its_end_is_named() -> None:
         with pytest.raises(TrialFailure) as failure:
             train(_Scripted(right), _plan(may_lose=True, objective=objective))
         assert str(failure.value) == said
+        assert [each.head for each in failure.value.lost] == [0, 1]
+        assert failure.value.num_networks == HEADS
     assert train(_Scripted(right), _plan()).lost == ()
     with pytest.raises(TrialFailure, match="2 never left chance"):  # weights of even classes are 1
         train(_Scripted(right), _plan(may_lose=True, images_count_alike=False))

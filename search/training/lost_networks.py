@@ -62,7 +62,8 @@ def need_trained(
     by_patience = not is_final and any(each.why in ("chance", "ruined") for each in lost)
     longer = "a larger training.patience or " if by_patience else ""
     count = f"{len(lost)} of {num_networks} {what} did not train: {lost_text(lost)}"
-    raise TrialFailure(f"{count}; {advice}, or try {longer}weaker augmentation")
+    reason = f"{count}; {advice}, or try {longer}weaker augmentation"
+    raise TrialFailure(reason, lost, num_networks)
 
 
 def _why_lost(course: Course, labels: np.ndarray, images_count_alike: bool) -> Lost | None:
@@ -150,7 +151,12 @@ def need_others(
     TrialFailure as soon as they are too many for a result."""
     if _are_too_many(len(diverged), num_networks, is_final):
         which = ", ".join(map(str, sorted(diverged)))
-        raise TrialFailure(f"{len(diverged)} of {num_networks} {what} diverged ({which}): {why}")
+        lost = [
+            LostNetwork(head=head, why="diverged", epoch=epoch + 1)
+            for head, epoch in sorted(diverged.items())
+        ]
+        reason = f"{len(diverged)} of {num_networks} {what} diverged ({which}): {why}"
+        raise TrialFailure(reason, lost, num_networks)
 
 
 def too_many(lost: Sequence[LostNetwork], num_networks: int, is_final: bool) -> bool:

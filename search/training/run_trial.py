@@ -55,16 +55,22 @@ def _run(spec: TrialSpec, resources: Resources, on_epoch: OnEpoch | None) -> Out
     try:
         trained = train_spec(spec, resources, on_epoch)
     except (TrialFailure, UserError) as error:
-        may_pass = isinstance(error, UserError)  # a file that was missing, say
-        result = TrialResult(
-            status="failed", error=str(error), may_pass=may_pass, traceback=traceback.format_exc()
-        )
-        return Outcome(result, None)
+        return Outcome(_failed(error), None)
     if spec.protocol.epochs is not None:
         save_head(heads_file(spec, resources), trained.heads.kept)
     if not (resources.keep_views and KINDS[spec.kind].on_rungs):
         mode_of(spec.settings.training).forget(trained.trial)
     return Outcome(trained.result, trained.predictions)
+
+
+def _failed(error: TrialFailure | UserError) -> TrialResult:
+    may_pass = isinstance(error, UserError)  # a file that was missing, say
+    result = TrialResult(
+        status="failed", error=str(error), may_pass=may_pass, traceback=traceback.format_exc()
+    )
+    if isinstance(error, UserError):
+        return result
+    return result.model_copy(update={"num_heads": error.num_networks, "lost": error.lost})
 
 
 @dataclass(frozen=True)
