@@ -142,9 +142,9 @@ def _check_result(result: TrialResult, is_final: bool) -> None:
     need(
         len(lost) == len(result.lost)
         and (not lost or result.num_heads > max(lost))
-        and (failed or not (lost and too_many(result.lost, result.num_heads, is_final)))
+        and (not lost or failed == too_many(result.lost, result.num_heads, is_final))
         and all(each.epoch <= MOST_TRAINED for each in result.lost),
-        "lost holds no networks of the trial, or too many",
+        "lost holds no networks of the trial, or too many; or too few, where they failed it",
     )
     if result.curve is not None:
         lengths = {len(values) for values in result.curve.values.values()}
