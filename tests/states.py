@@ -501,11 +501,12 @@ def with_evaluation(state: SearchState, **evaluation: object) -> SearchState:
     return state.model_copy(update={"opened": state.opened.model_copy(update={"config": config})})
 
 
-def with_lost(state: SearchState, trial: int) -> SearchState:
-    """One network of a trial never left chance."""
-    lost = (LostNetwork(head=0, why="chance", epoch=9),)
+def with_lost(state: SearchState, trial: int, num_lost: int = 1) -> SearchState:
+    """Networks of a trial of 15, one by default, never left chance."""
+    lost = tuple(LostNetwork(head=head, why="chance", epoch=9) for head in range(num_lost))
+    update = {"lost": lost, "num_heads": 15}
     records = [
-        record.model_copy(update={"result": record.result.model_copy(update={"lost": lost})})
+        record.model_copy(update={"result": record.result.model_copy(update=update)})
         if record.result and record.trial == trial
         else record
         for record in state.records

@@ -1,10 +1,14 @@
 """What a search cost: each training counted once, wherever the sum is shown."""
 
 import io
+from typing import Any
 
 import pandas as pd
+import pytest
 from states import make_state
 
+from search.commands.costs import most_epochs
+from search.driver.experiment_file import parse_config
 from search.journal.state import SearchState
 from search.report.figures_training import time_parts
 from search.report.section_texts import cost_text
@@ -44,6 +48,18 @@ def test_the_page_says_what_was_trained_and_what_was_not() -> None:
     assert "1 trial repeated another and cost nothing." in text
     assert f"{17 * 22_992:,} images" in text
     assert "confirmation" not in cost_text(SearchView(make_state("search")))
+
+
+@pytest.mark.parametrize(("max_epochs", "most"), [([20, 60, 40], 60), ([10, 50], 50), (30, 30)])
+def test_the_epochs_of_a_plan_are_those_of_its_longest_training(max_epochs: Any, most: int) -> None:
+    experiment = {
+        "name": "longest",
+        "dataset": {"source": "digits"},
+        "augmentation": {"rotation_range": [0, 20]},
+        "model": {"weights": "random", "learning_rate": [0.001, 0.01]},
+        "training": {"mode": "scratch", "max_epochs": max_epochs},
+    }
+    assert most_epochs(parse_config(experiment, "test").space) == most
 
 
 def test_a_repeated_trial_shows_no_time_of_its_own() -> None:

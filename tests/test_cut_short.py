@@ -40,7 +40,12 @@ def test_a_plan_that_leaves_patience_no_room_is_named(max_epochs: int, said: str
 
 def test_a_plan_whose_last_epochs_are_clean_is_to_reach_them() -> None:
     assert not _lines(max_epochs=20, patience=20, clean_epochs=5)
-    assert not _lines(max_epochs=20, patience=20, clean_epochs=[0, 5])
+
+
+@pytest.mark.parametrize("clean", [[0, 5], [5, 0]])
+def test_where_clean_epochs_are_searched_settings_without_are_told_of(clean: list[int]) -> None:
+    (line,) = _lines(max_epochs=20, patience=20, clean_epochs=clean)
+    assert line.startswith("training.max_epochs 20 cuts every head")
 
 
 def test_heads_that_clean_epochs_end_were_not_cut() -> None:

@@ -127,6 +127,14 @@ def test_an_engine_that_stands_in_has_a_cache_of_its_own(tmp_path: Path) -> None
     assert (stand_in.num_images, first_choice.num_images) == (12, 12)
 
 
+def test_the_engine_is_known_of_features_that_were_kept(tmp_path: Path) -> None:
+    made = _store(tmp_path, CountingExtractor("1"), "fake 1")
+    made.clean()
+    found = _store(tmp_path, CountingExtractor("1"), "fake 1")
+    found.clean()
+    assert (made.engine, found.engine) == ("fake", "fake")
+
+
 def test_a_view_is_computed_once_and_held_by_nobody(tmp_path: Path) -> None:
     extractor = CountingExtractor("1")
     store = _store(tmp_path, extractor, "fake 1")

@@ -4,15 +4,21 @@ files it leaves."""
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from finetuning import finetune_config, scratch_spec, spec_of
 
-from search.experiment.trial import Outcome, TrialRecord
+from search.experiment.trial import LostNetwork, Outcome, TrialRecord
+from search.features.feature_rows import FeatureCost
+from search.training import network_modes
+from search.training.frozen import train_frozen_heads
 from search.training.progress import EpochReport
 from search.training.run_trial import run_trial
+from search.training.run_values import TrainedHeads
 from search.training.trial_files import Checkpoint, CheckpointSweeper, checkpoint_file
 
 ROOT = Path(__file__).parent.parent
@@ -54,6 +60,25 @@ def test_a_head_that_its_first_phase_cut_counts_as_cut(folder: Path) -> None:
     assert result.curve is not None
     assert dict(result.curve.phases)["finetune"] < 60
     assert (result.heads_cut_by_max_epochs, result.num_heads) == (2, 2)
+
+
+def test_a_network_whose_head_diverged_in_the_first_phase_is_named(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def spoilt(*given: Any, **named: Any) -> tuple[TrainedHeads, FeatureCost]:
+        heads, cost = train_frozen_heads(*given, **named)
+        first, second, third = heads.weights
+        nothing = tuple(np.full_like(each, np.nan) for each in second)
+        return replace(heads, weights=(first, nothing, third)), cost
+
+    monkeypatch.setattr(network_modes, "train_frozen_heads", spoilt)
+    finetune = {"from": "block7a", "learning_rate": 1e-5}
+    training = {"batch_size": 16, "max_epochs": 3, "finetune": finetune}
+    spec, resources = spec_of(finetune_config(folder, training), folder, rotation=0)
+    protocol = spec.protocol.model_copy(update={"head_seeds": (1, 2, 3)})
+    result = run_trial(spec.model_copy(update={"protocol": protocol}), resources).result
+    assert result.status == "completed", result.error
+    assert LostNetwork(head=1, why="diverged", epoch=1) in result.lost
 
 
 def test_the_prefix_is_kept_and_the_record_says_up_to_where(

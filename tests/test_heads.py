@@ -339,3 +339,19 @@ def test_a_validation_loss_that_is_not_finite_is_named_as_a_training_loss_is() -
     broken[_tasks()[1].validate[3]] = np.inf
     with pytest.raises(TrialFailure, match=r"validation loss of head 1 became nan in epoch 1"):
         train_heads(lambda epoch: features, broken, _plan(_tasks(), labels))
+
+
+def test_a_head_that_diverges_is_left_behind_where_another_phase_follows() -> None:
+    """Which begins at weights that are no numbers, or at the best before, and says what came of
+    it."""
+    features, labels = _features()
+    tasks, broken = _tasks(folds=3), features.copy()
+    broken[tasks[1].validate] = np.inf
+    plan = replace(_plan(tasks, labels), goes_on=True)
+    whole = train_heads(lambda epoch: features, features, plan)
+    trained = train_heads(lambda epoch: features, broken, plan)
+    assert trained.lost == ()
+    assert len(np.unique(trained.honest[1][0])) == 1
+    for head in (0, 2):
+        np.testing.assert_array_equal(trained.honest[head], whole.honest[head])
+        np.testing.assert_array_equal(trained.weights[head][0], whole.weights[head][0])

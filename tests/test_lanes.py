@@ -9,7 +9,7 @@ from finetuning import scratch_spec
 from tiny_networks import tiny_model
 
 from search.training import network_training
-from search.training.network_training import fitting_lanes, step_bytes
+from search.training.network_training import fitting_lanes, kept_bytes, num_lanes, step_bytes
 from search.training.run_trial import run_trial
 
 
@@ -41,9 +41,37 @@ def test_where_memory_holds_fewer_they_are_fewer_and_it_is_said_once(
         assert fitting_lanes(4, 100, 500) == 2
         assert fitting_lanes(4, 100, 500) == 2
         assert fitting_lanes(4, 100, 10) == 1
+        assert fitting_lanes(1, 100, 500) == 1
     assert [record.message.split(" in training")[0] for record in caplog.records] == [
         "memory holds 2 networks"
     ]
+
+
+@pytest.mark.parametrize("wanted", [1, 4])
+def test_where_memory_may_not_hold_one_it_is_said(
+    wanted: int, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(network_training, "_said", set())
+    with caplog.at_level(logging.WARNING):
+        assert fitting_lanes(wanted, 10**9, 10**8) == 1
+    (line,) = [record.message for record in caplog.records]
+    assert line == (
+        "memory may not hold one network in training: a step takes 1 GB and 0.1 GB are left; one "
+        "is tried all the same; lower training.batch_size or dataset.image_size"
+    )
+
+
+def test_what_all_heads_hold_at_once_is_taken_off_the_memory_that_is_free(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    body = tiny_model()
+    step, kept = step_bytes(body, 10), kept_bytes(body)
+    assert kept == 12 * sum(weights.size for weights in map(np.array, body.trainable_weights))
+    monkeypatch.setattr(network_training, "operations_at_once", lambda threads: 4)
+    monkeypatch.setattr(network_training, "free_memory", lambda: 8 * step)
+    assert num_lanes(body, 10, 4, 0) == 4
+    assert num_lanes(body, 10, 4, 3 * step // kept) == 2
+    assert num_lanes(body, 10, 4, 10**6) == 1
 
 
 @pytest.mark.parametrize("free", [None, 800])

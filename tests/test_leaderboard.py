@@ -9,6 +9,7 @@ from states import make_state, with_lost
 
 from search.journal.events import DatasetSummary
 from search.journal.state import SearchState
+from search.report.section_texts import stopping_lines
 from search.report.trial_facts import num_scored
 from search.report.trial_tables import trial_table, trials_csv, write_trials
 from search.report.view import SearchView
@@ -102,6 +103,15 @@ def test_networks_that_did_not_train_have_a_column(finished: SearchState) -> Non
     place = table.headings.index("lost")
     assert [row[place].text for row in table.rows[2:4]] == ["", "1 of 15"]
     assert "lost" not in trial_table(SearchView(finished)).headings
+
+
+def test_networks_that_a_trial_failed_by_are_counted() -> None:
+    state = with_lost(make_state(failed=(3,)), 3, 8)
+    names = ["heads", "heads_cut", "heads_lost"]
+    assert list(leaderboard(state).set_index("trial").loc[3, names]) == [15, 0, 8]
+    table = trial_table(SearchView(state))
+    assert table.rows[3][table.headings.index("lost")].text == "8 of 15"
+    assert not any("#3" in line and "scored" in line for line in stopping_lines(SearchView(state)))
 
 
 def test_a_running_trial_has_a_row() -> None:

@@ -59,6 +59,7 @@ def _train(
     plan = RunPlan(
         (task,),
         labels,
+        3,
         "accuracy",
         epochs,
         fields["patience"],

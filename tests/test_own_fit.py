@@ -283,14 +283,22 @@ def test_a_loop_over_calls_of_one_epoch_has_one_patience(tmp_path: Path) -> None
     assert (len(heads.curve.loss), heads.cut_by_max_epochs) == (3, (False,))
 
 
-def test_a_stop_by_a_callback_of_its_own_is_no_cut(tmp_path: Path) -> None:
-    fit = """
+STOPS = """
     def fit(self, hp, model, *args, callbacks, **kwargs):
         own = keras.callbacks.EarlyStopping("val_loss", min_delta=100, patience=1)
         return model.fit(*args, callbacks=[*callbacks, own], **kwargs)
 """
-    heads = _trained(tmp_path, _code(fit), patience=3)
+
+
+def test_a_stop_by_a_callback_of_its_own_is_no_cut(tmp_path: Path) -> None:
+    heads = _trained(tmp_path, _code(STOPS), patience=3, batch_size=16)
     assert (len(heads.curve.loss), heads.cut_by_max_epochs) == (2, (False,))
+
+
+def test_a_model_at_chance_that_own_code_stops_did_not_train(tmp_path: Path) -> None:
+    code = _code(STOPS).replace('"adam"', "keras.optimizers.SGD(0.0)")
+    with pytest.raises(TrialFailure, match="1 of 1 models did not train: 1 never left chance"):
+        _trained(tmp_path, code, patience=3)
 
 
 def test_the_curve_s_accuracy_is_of_first_answers_only(tmp_path: Path) -> None:
@@ -399,6 +407,26 @@ def test_the_model_that_is_kept_of_final_ones_is_the_first_that_trained(tmp_path
         dataset = dataset_of(final.dataset, final.dataset_seed, resources)
         found = model.predict(np.asarray(dataset.images[outcome.predictions.images]), verbose=0)
     np.testing.assert_array_equal(found.argmax(axis=1), outcome.predictions.predicted[1])
+
+
+@pytest.mark.parametrize(("num_dead", "num_probes"), [(1, 2), (5, 0)])
+def test_pictures_at_extremes_are_shown_to_models_that_trained(
+    num_dead: int, num_probes: int, tmp_path: Path
+) -> None:
+    dead = FIRST_IS_DEAD.replace("== 1", f"<= {num_dead}")
+    code = _code(dead, before="fits = []\n")
+    with _at_hand(tmp_path, code, batch_size=64, max_epochs=8, patience=5) as config:
+        resources = resources_of(config, tmp_path / "run")
+        spec = prepare(config, resources).specs.baseline()
+        protocol = {"head_seeds": (1, 2, 3), "epochs": 8 if num_dead > 1 else None}
+        changes = {
+            "probes": {"rotation_range": 20},
+            "protocol": spec.protocol.model_copy(update=protocol),
+        }
+        result = run_trial(spec.model_copy(update=changes), resources).result
+    assert [each.head for each in result.lost] == list(range(min(num_dead, 3))), result.error
+    assert len(result.probes) == num_probes
+    assert all(each.clean_accuracy > 0.3 for each in result.probes)
 
 
 def test_a_loop_that_tells_no_loss_has_one_in_its_curve(tmp_path: Path) -> None:

@@ -17,6 +17,8 @@ from search.driver.run_reading import open_run
 from search.experiment.config import ExperimentConfig
 from search.journal.run_dir import read_predictions
 from search.journal.state import SearchResult, SearchState
+from search.report.sentences import notices
+from search.report.view import SearchView
 from search.report.wording import label_text
 from search.verification.comparison import Comparison
 from search.verification.consistency import unsound
@@ -137,6 +139,34 @@ def test_a_baseline_that_always_fails_is_tried_so_often_and_again_once_a_limit_i
     faults.mend()
     changed = config_of(cache, execution={"retries": 0})
     assert sit(changed, run_dir).outcome == "finished"
+    assert_sound(run_dir)
+
+
+@pytest.mark.parametrize("beside", [False, True])
+def test_where_no_augmentation_fails_again_in_the_confirmation_the_search_has_the_last_word(
+    faults: Faults, cache: Path, tmp_path: Path, beside: bool
+) -> None:
+    rate = {"model": {**EXPERIMENT["model"], "learning_rate": [0.001, 0.01]}}
+    searched = rate if beside else {}
+    only_searched = {"evaluation": {**EXPERIMENT["evaluation"], "confirm": None}}
+    config, run_dir = config_of(cache, **searched), tmp_path / "run"
+    alone = sit(config_of(cache, **only_searched, **searched), tmp_path / "alone")
+    faults.reported["confirm: no augmentation"] = "2 of 4 networks did not train"
+    result = sit(config, run_dir)
+    assert result.outcome == "finished", result.reason
+    evidence, without = result.state.evidence, alone.state.evidence
+    assert evidence is not None
+    assert without is not None
+    assert evidence.answer is not None
+    assert without.answer is not None
+    assert evidence.claims is not None
+    assert without.claims is not None
+    assert evidence.is_final
+    assert not evidence.trained
+    assert evidence.answer.kind == without.answer.kind
+    assert evidence.claims.augmentations == without.claims.augmentations
+    said = " ".join(notices(SearchView(result.state)))
+    assert "no augmentation, which all is compared with, failed (2 of 4 networks" in said
     assert_sound(run_dir)
 
 

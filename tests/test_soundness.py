@@ -136,6 +136,19 @@ def test_a_failure_measured_nothing_and_has_a_reason(copied: Path, kept: str, wh
     assert found_unsound(copied, events) == [f"trial 3: {what}"]
 
 
+@pytest.mark.parametrize(("num_lost", "is_sound"), [(1, True), (0, False)])
+def test_a_failure_tells_its_networks_where_they_did_not_train(
+    copied: Path, num_lost: int, is_sound: bool
+) -> None:
+    events = events_of(copied)
+    told = only(events, "told", trial=3)
+    lost = [{"head": 0, "why": "chance", "epoch": 4}][:num_lost]
+    told["result"] = {"status": "failed", "error": "it did not go", "num_heads": 2, "lost": lost}
+    told |= dict.fromkeys(("predictions_file", "predictions_sha256", "effect"))
+    said = [] if is_sound else ["trial 3: it is said to have failed and has num_heads"]
+    assert found_unsound(copied, events) == said
+
+
 def test_nothing_is_asked_for_or_answered_twice_but_what_failed(copied: Path) -> None:
     events = events_of(copied)
     asked = next(e for e in events if e["type"] == "asked" and e["record"]["trial"] == 3)

@@ -85,6 +85,8 @@ def test_a_stopped_search_says_why() -> None:
 def test_heads_that_were_cut_and_networks_that_did_not_train_are_counted() -> None:
     training = summarize(SearchView(with_lost(make_state(), 3)))["training"]
     assert training == {"heads": 240, "may_be_cut": 240, "cut": 16, "lost": 1}
+    failed = summarize(SearchView(with_lost(make_state(failed=(3,)), 3, 8)))["training"]
+    assert failed == {"heads": 240, "may_be_cut": 225, "cut": 15, "lost": 8}
 
 
 def test_time_and_images_are_summed_over_all_trainings() -> None:

@@ -85,6 +85,8 @@ def test_heads_that_were_cut_and_networks_that_did_not_train_are_tags():
     tags = row_of(record_of(with_lost(make_state(), 3), 3)).tags
     assert tags["augsearch.heads_cut"] == "1 of 15"
     assert tags["augsearch.heads_lost"] == "of 15: 1 never left chance"
+    failed = row_of(record_of(with_lost(make_state(failed=(3,)), 3, 8), 3)).tags
+    assert failed["augsearch.heads_lost"] == "of 15: 8 never left chance"
     record = record_of(make_state(), 3)
     uncut = record.result.model_copy(update={"heads_cut_by_max_epochs": 0})
     tags = row_of(record.model_copy(update={"result": uncut})).tags

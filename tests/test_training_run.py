@@ -72,7 +72,7 @@ def _plan(**changes: Any) -> RunPlan:
     rows = np.arange(IMAGES)
     tasks = tuple(HeadTask(rows, rows, seed) for seed in range(HEADS))
     return replace(
-        RunPlan(tasks, _labels(), "accuracy", 6, 2, 0.01, "model.learning_rate"), **changes
+        RunPlan(tasks, _labels(), 2, "accuracy", 6, 2, 0.01, "model.learning_rate"), **changes
     )
 
 
@@ -161,6 +161,9 @@ def _spoilt(arrays: Mapping[str, np.ndarray], **changes: np.ndarray | None) -> d
         ({"best_of_1_of_0": None}, "it lacks weights"),
         ({"state_of_1_of_0": np.array(np.nan)}, "its weights are not finite"),
         ({"best_of_1_of_0": np.array([np.inf])}, "its weights are not finite"),
+        ({"curves": np.full((3, 3, 4), np.nan)}, "its curves are not finite"),
+        ({"log_prob_of_1": np.full((3, IMAGES), np.nan, np.float32)}, "its answers are not finite"),
+        ({"predicted_of_1": np.full((3, IMAGES), 2, np.int16)}, "its answers are of other classes"),
         ({"curves": np.zeros((2, 3, 4))}, "its answers are of other epochs than its curves"),
         ({"curves": np.zeros((4, 3, 4))}, "its answers are of other epochs than its curves"),
         ({"diverged": np.array([[0, 1]])}, "its answers are of other epochs than its curves"),
@@ -295,8 +298,12 @@ def test_final_models_fail_where_all_diverged_and_are_named_where_none_trained()
 def test_a_trial_fails_where_half_of_its_networks_diverge() -> None:
     losses = {(0, 1): float("inf"), (1, 2): float("nan")}
     said = r"^2 of 3 networks diverged \(0, 1\): the training loss of head 1.*epoch 3.*lower model"
-    with pytest.raises(TrialFailure, match=said):
+    with pytest.raises(TrialFailure, match=said) as failure:
         train(_Scripted(RIGHT, losses), _plan(may_lose=True))
+    assert failure.value.lost == (
+        LostNetwork(head=0, why="diverged", epoch=2),
+        LostNetwork(head=1, why="diverged", epoch=3),
+    )
 
 
 def test_all_that_diverge_in_an_epoch_are_counted() -> None:
@@ -322,8 +329,11 @@ def test_a_network_that_only_guesses_to_its_end_is_named() -> None:
         with pytest.raises(TrialFailure) as failure:
             train(_Scripted(right), _plan(may_lose=True, objective=objective))
         assert str(failure.value) == said
+        assert [each.head for each in failure.value.lost] == [0, 1]
+        assert failure.value.num_networks == HEADS
     assert train(_Scripted(right), _plan()).lost == ()
-    assert train(_Scripted(right), _plan(may_lose=True, images_count_alike=False)).lost == ()
+    with pytest.raises(TrialFailure, match="2 never left chance"):  # weights of even classes are 1
+        train(_Scripted(right), _plan(may_lose=True, images_count_alike=False))
 
 
 @pytest.mark.parametrize(("wrong", "num_lost"), [(-1.23, 0), (-1.26, 1)])
@@ -349,6 +359,67 @@ def test_a_network_on_uneven_classes_is_known_by_its_log_loss() -> None:
 
     trained = train(Uneven([[36] * 6] * HEADS), _plan(may_lose=True, labels=labels))
     assert trained.lost == (LostNetwork(head=0, why="chance", epoch=3),)
+
+
+def _of_class(rare: int, predicted: list[np.ndarray], log_prob: list[np.ndarray]) -> Any:
+    """Heads on `rare` of 40 images of one class, the others of another, always with these answers,
+    a list of heads; and their plan."""
+    labels = (np.arange(IMAGES) < rare).astype(np.int64)
+
+    class Given(_Scripted):
+        def train(self, epoch: int, heads: list[int]) -> Iterator[HeadEpoch]:
+            for each in super().train(epoch, heads):
+                answer = predicted[each.head].astype(np.int16), log_prob[each.head]
+                yield HeadEpoch(each.head, 1.0, 0.5, *answer)
+
+    return Given([[20] * 6] * HEADS), _plan(may_lose=True, labels=labels)
+
+
+def test_a_network_is_known_to_guess_where_one_class_is_nearly_all() -> None:
+    """38 of 40, of which giving always one class might get 41 by luck. One head that learnt is too
+    sure of what it has wrong, and is worse by its log-loss than guessing."""
+    rows = np.arange(IMAGES)
+    guessed = np.log(np.where(rows < 2, 0.05, 0.95)).astype(np.float32)
+    sure = np.where(rows == 4, -20, -0.01).astype(np.float32)
+    found = (rows < 2) | (rows == 4)
+    heads, plan = _of_class(2, [0 * rows, found, found], [guessed, sure, sure])
+    lost = LostNetwork(head=0, why="chance", epoch=3)
+    assert train(heads, plan).lost == (lost,)
+    heads.states = {}
+    assert train(heads, replace(plan, images_count_alike=False)).lost == (lost,)
+
+
+def test_of_very_few_images_all_right_ones_are_no_luck() -> None:
+    rows = np.arange(16)
+    labels = rows % 2
+    answers = [0 * rows, labels, 1 - labels]
+    sure = np.full(16, -3, np.float32)
+
+    class Few(_Scripted):
+        def train(self, epoch: int, heads: list[int]) -> Iterator[HeadEpoch]:
+            for each in super().train(epoch, heads):
+                yield HeadEpoch(each.head, 1.0, 0.5, answers[each.head].astype(np.int16), sure)
+
+    task = HeadTask(rows, rows, 0)
+    plan = _plan(may_lose=True, labels=labels, tasks=(task, task, task))
+    with pytest.raises(TrialFailure, match="2 of 3 networks did not train: 2 never left chance"):
+        train(Few([[20] * 6] * HEADS), plan)
+    answers[2] = labels
+    assert [each.head for each in train(Few([[20] * 6] * HEADS), plan).lost] == [0]
+
+
+def test_with_weights_by_class_a_network_is_known_by_a_log_loss_of_classes_that_count_alike() -> (
+    None
+):
+    """Of 4 of 40 images: one that learns gives them more than they are many, and is worse for it in
+    accuracy and log-loss; of two classes that count alike log 2 is the best of one answer."""
+    rows = np.arange(IMAGES)
+    guessed = np.full(IMAGES, np.log(0.5), np.float32)
+    learning = np.log(np.where(rows < 4, 0.7, 0.5)).astype(np.float32)
+    answers = [0 * rows, 0 * rows + 1, 0 * rows + 1]
+    heads, plan = _of_class(4, answers, [guessed, learning, learning])
+    lost = train(heads, replace(plan, images_count_alike=False)).lost
+    assert lost == (LostNetwork(head=0, why="chance", epoch=3),)
 
 
 def test_networks_that_max_epochs_cuts_at_chance_are_named_and_fail_no_trial() -> None:

@@ -36,6 +36,7 @@ from search.report.wording import (
     amount_text,
     ends_text,
     interval_text,
+    label_text,
     printable,
     seconds_text,
     settings_of,
@@ -609,6 +610,23 @@ def test_what_mixes_batches_is_part_of_a_settings_name() -> None:
 
     assert named(5) == "rotation_range 10, zoom_range 0.1, mixup 0.4"
     assert named(0) == "mixup 0.4"
+
+
+def test_an_augmentation_of_the_user_s_own_is_named_once() -> None:
+    record = make_state().records[4]
+    settings = {"own.py:fade": 1, "learning_rate": 0.01}
+    spec = record.spec.model_copy(
+        update={
+            "settings": record.spec.settings.model_copy(update={"augmentation": {"own.py:fade": 1}})
+        }
+    )
+    record = record.model_copy(update={"kind": "trial", "settings": settings, "spec": spec})
+    assert label_text(record) == "own.py:fade 1, learning_rate 0.01"
+    off = record.spec.settings.model_copy(update={"augmentation": {}})
+    record = record.model_copy(
+        update={"settings": {"own.py:fade": 0}, "spec": spec.model_copy(update={"settings": off})}
+    )
+    assert label_text(record) == "no augmentation"
 
 
 def test_what_is_confirmed_is_the_very_setting_that_is_used() -> None:

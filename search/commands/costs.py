@@ -8,7 +8,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from functools import partial
-from itertools import repeat
+from itertools import product, repeat
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from search.driver.prepare import Prepared, available_cores
 from search.driver.workload import Workload, workload
 from search.experiment.precisions import Precision
 from search.experiment.settings import Frozen, Settings
+from search.experiment.space import Space
 from search.experiment.trial import Resources
 from search.features.devices import operations_at_once, sees_gpu
 from search.features.process_cache import extractor_of
@@ -45,8 +46,8 @@ TYPICAL_EPOCHS = 45
 
 class NetworkCost(Frozen):
     """way: how images come to what trains, and why. networks: per trial, one per fold and seed.
-    epochs: of each at most. images: through the extractor, at most. seconds: of all training, where
-    nothing stops early."""
+    epochs: of the longest, at most. images: through the extractor, at most. seconds: of all
+    training, where nothing stops early."""
 
     way: str
     networks: int
@@ -72,11 +73,11 @@ def network_cost(prepared: Prepared) -> NetworkCost | None:
         speed = _network_images_per_second(network, settings, num_classes)
     work = workload(prepared.config)
     trained, scored = _rows_of_a_head(prepared)
-    head_epochs = sum(phase.views for phase in work.phases.values())
+    epochs, counted = most_epochs(prepared.space), mode.most(settings.training)
+    assert isinstance(counted, int), "epochs are shared out"
+    head_epochs = sum(phase.views for phase in work.phases.values()) * epochs / counted
     trials = sum(phase.trials for phase in work.phases.values())
     views = settings.training.views if isinstance(settings.training.views, int) else 1
-    epochs = mode.most(settings.training)
-    assert isinstance(epochs, int), "epochs are shared out"
     return NetworkCost(
         way=way,
         networks=evaluation.folds * evaluation.seeds,
@@ -90,6 +91,18 @@ def network_cost(prepared: Prepared) -> NetworkCost | None:
             )
         ),
     )
+
+
+def most_epochs(space: Space) -> int:
+    """Of a training, whichever of the values searched it has."""
+    tried = {
+        name: each.extremes if "max_epochs" in name else (each.middle,)
+        for name, each in space.dimensions.items()
+    }
+    values = [map(space.dimensions[name].proposed, each) for name, each in tried.items()]
+    points = (dict(zip(space.dimensions, point, strict=True)) for point in product(*values))
+    trained = (space.settings(point).training for point in points)
+    return max(int(mode_of(training).most(training)) for training in trained)
 
 
 def _network(prepared: Prepared, settings: Settings, num_classes: int) -> tuple[Network, str, int]:

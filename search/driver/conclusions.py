@@ -88,10 +88,11 @@ def _floor(context: Context, known: Knowledge, completed: list[int]) -> NullFloo
 def after_confirmation(context: Context, known: Knowledge) -> Evidence:
     """The claims of all trainings, and the one answer they give."""
     record, found = context.ledger.record, known.confirmation
+    numbers = found.sources if found.failed else found.trained
     wholes = {
         label: record(number)
-        for label, number in found.trained.items()
-        if record(number).kind == "confirm"
+        for label, number in numbers.items()
+        if found.failed or record(number).kind == "confirm"
     }
     look = Look(context, chosen_beside(known), is_exact=True)
     labels = {*found.sources, *found.trained}

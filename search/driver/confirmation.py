@@ -10,7 +10,15 @@ from typing import Any
 from data.augmentations import active
 from search.driver.claiming import Look, chosen_beside, whole_settings
 from search.driver.looking import look_is_due, spare_settled, take_look
-from search.driver.phases import BASELINE_FAILED, Confirmation, Context, Knowledge
+from search.driver.phases import (
+    BASELINE_FAILED,
+    Confirmation,
+    Context,
+    Knowledge,
+    SearchFailed,
+    failure_of,
+    may_pass,
+)
 from search.driver.specs import RECOMMENDED
 from search.evidence.answer import alone_label
 from search.evidence.findings import Evidence
@@ -46,14 +54,26 @@ def run_confirmation(context: Context, known: Knowledge) -> Knowledge:
         asked, left = _ask_until_look(context, so_far.evidence, left, wholes)
         trained = {**so_far.confirmation.trained, **asked}
         so_far = replace(so_far, confirmation=replace(found, trained=trained))
-        context.tell_needed(baseline, baseline, BASELINE_FAILED)
+        is_told = _tell_baseline(context, baseline)
         for number in asked.values():
             context.tell(number, baseline)
+        if not is_told:
+            none = Confirmation(known.controls.full[NONE], {}, sources, failed=True)
+            return replace(so_far, confirmation=none)
         if not left:
             return so_far
         so_far = take_look(context, so_far, is_searching=False)
         evidence, left = spare_settled(so_far.evidence, left, less)
         so_far = replace(so_far, evidence=evidence)
+
+
+def _tell_baseline(context: Context, number: int) -> bool:
+    """Whether there is something to compare with: where it would fail the same way again, the
+    search phase has the last word. Raises SearchFailed where it may not."""
+    record = context.tell(number, number)
+    if record.status == "completed" or not may_pass(record):
+        return record.status == "completed"
+    raise SearchFailed(f"{BASELINE_FAILED} failed: {failure_of(record)}", may_pass=True)
 
 
 def _baseline(context: Context, beside: Mapping[str, Any]) -> TrialSpec:

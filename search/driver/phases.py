@@ -122,11 +122,13 @@ class Controls:
 @dataclass(frozen=True)
 class Confirmation:
     """Numbers of the confirming trials: no augmentation, and by label all others; sources: of whole
-    settings, the trials of the search phase that they repeat."""
+    settings, the trials of the search phase that they repeat. failed: no augmentation did, so that
+    none of the others says anything."""
 
     baseline: int
     trained: dict[str, int]
     sources: dict[str, int]
+    failed: bool = False
 
 
 @dataclass(frozen=True)

@@ -124,13 +124,13 @@ def _never_apart(config: ExperimentConfig, space: Space) -> tuple[str, ...]:
 
 
 def _cut_by_plan(space: Space) -> tuple[str, ...]:
-    """A line for each setting that leaves patience no room, whatever the network learns. None where
-    clean epochs end trainings: these are counted from max_epochs back, which is to be reached.
+    """A line for each setting that leaves patience no room, whatever the network learns. None of
+    those where clean epochs end trainings: they are counted from max_epochs back, which is to be
+    reached.
     """
     corners = [settings.training for settings in space.corners()]
-    if any(training.clean_epochs for training in corners):
-        return ()
-    lines = [line for training in corners for line in _of_settings(training)]
+    ended = [training for training in corners if not training.clean_epochs]
+    lines = [line for training in ended for line in _of_settings(training)]
     return tuple(dict.fromkeys(lines))
 
 

@@ -84,7 +84,7 @@ def given_up(state: SearchState) -> list[str]:
 
 def _is_needed(record: TrialRecord) -> bool:
     return record.kind == "test" or (
-        record.kind != "trial" and not record.spec.settings.augmentation
+        record.kind not in ("trial", "confirm") and not record.spec.settings.augmentation
     )
 
 

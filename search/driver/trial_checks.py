@@ -138,13 +138,13 @@ def _check_result(result: TrialResult, is_final: bool) -> None:
         result.num_independent is None or 0 < result.num_independent <= MOST_SCORED,
         "num_independent is no number of images",
     )
-    lost = {each.head for each in result.lost}
+    lost, failed = {each.head for each in result.lost}, result.status == "failed"
     need(
         len(lost) == len(result.lost)
         and (not lost or result.num_heads > max(lost))
-        and not (lost and too_many(result.lost, result.num_heads, is_final))
+        and (not lost or failed == too_many(result.lost, result.num_heads, is_final))
         and all(each.epoch <= MOST_TRAINED for each in result.lost),
-        "lost holds no networks of the trial, or too many",
+        "lost holds no networks of the trial, or too many; or too few, where they failed it",
     )
     if result.curve is not None:
         lengths = {len(values) for values in result.curve.values.values()}

@@ -20,11 +20,15 @@ def rested_on(
 ) -> list[TrialRecord]:
     """Each training once, at all of its budget, since little of it is biased against augmentation;
     where beside has values of what else is searched, those with these, and once there are some
-    those of the confirmation alone. top: the rung of trials that have all of their budget."""
+    those of the confirmation alone. None of the confirmation where no augmentation failed in it.
+    top: the rung of trials that have all of their budget."""
+    records = list(records)
+    is_confirmed = not any(map(failed_to_confirm, records))
     told = [
         record
         for record in records
-        if KINDS[record.kind].is_evidence
+        if (is_confirmed or KINDS[record.kind].part != "confirm")
+        and KINDS[record.kind].is_evidence
         and record.status == "completed"
         and record.duplicate_of is None
         and record.rung in (None, top)
@@ -34,6 +38,12 @@ def rested_on(
     places = np.linspace(0, len(trials) - 1, min(len(trials), MOST_MODELLED)).round()
     kept = {trials[int(place)].trial for place in places}
     return [record for record in told if record.kind != "trial" or record.trial in kept]
+
+
+def failed_to_confirm(record: TrialRecord) -> bool:
+    """Whether it is what the confirmation is compared with, and failed."""
+    is_bare = record.kind == "confirm" and not record.spec.settings.augmentation
+    return is_bare and record.status == "failed"
 
 
 def _alike(told: Iterable[TrialRecord], beside: Mapping[str, Any]) -> list[TrialRecord]:

@@ -61,8 +61,7 @@ class FeatureStore:
 
     identity: of the backbone, its weights and precision. engine: which engine with which version is
     expected to compute (`extractor.expected_engine`); where another stands in, its features get
-    names of their own. `engine` says what computed, once something was. Whatever is given out is
-    finite, read or made; else NotFinite is raised.
+    names of their own. Whatever is given out is finite, read or made; else NotFinite is raised.
     """
 
     def __init__(
@@ -75,7 +74,6 @@ class FeatureStore:
         numbers: KeptNumbers = KeptNumbers(),
     ) -> None:
         self.dataset = dataset
-        self.engine: str | None = None
         self._build = build_extractor
         self._dtype, self._advice = numbers.dtype, numbers.advice
         self._backbone = identity.partition("/")[0]
@@ -180,6 +178,11 @@ class FeatureStore:
         shutil.rmtree(self.policy_dir(rows, augmentation, seed, share), ignore_errors=True)
 
     @property
+    def engine(self) -> str:
+        """What computed the features that were given out, now or when they were kept."""
+        return self._expected.partition(" ")[0]
+
+    @property
     def _identity(self) -> str:
         return f"{self._content}/{self._expected}"
 
@@ -196,7 +199,6 @@ class FeatureStore:
             return FeatureRows(found)
         start = time.perf_counter()
         extractor = self._build()
-        self.engine = extractor.engine
         if extractor.versioned_engine != self._expected:
             self._expected = extractor.versioned_engine
             return self._cached(path, batches, rows)

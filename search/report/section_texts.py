@@ -137,7 +137,8 @@ def stopping_lines(view: SearchView) -> list[str]:
             f"It cut {count} of the {plural(could, 'head')} that patience was to end "
             f"({100 * count / could:.0f} %).",
         ]
-    lost = [(r.trial, r.trained) for r in view.in_tables if r.trained and r.trained.lost]
+    scored = [r for r in view.in_tables if r.status == "completed"]
+    lost = [(r.trial, r.trained) for r in scored if r.trained and r.trained.lost]
     return lines + [
         f"Of the {plural(result.num_heads, 'network')} of trial #{trial} "
         f"{lost_text(result.lost)}: they are scored with the others."

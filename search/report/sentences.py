@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from data.messages import plural
 from search.evidence.answer import Estimate
+from search.evidence.rested import failed_to_confirm
 from search.experiment.beside import beside_of
 from search.experiment.precisions import Part, Precision
 from search.experiment.trial import TrialRecord
@@ -98,7 +99,10 @@ def _unfinished(view: SearchView) -> list[str]:
         off = "it was switched off (evaluation.confirm: null)"
         so_far = "it has not ended" if view.of_kind("confirm") else "no trial got so far"
         why = so_far if view.confirmation_is_on else off
-        if view.is_final and view.is_stopped_early:
+        failed = next(filter(failed_to_confirm, view.records), None)
+        if view.is_final and failed is not None and failed.result is not None:
+            why = f"no augmentation, which all is compared with, failed ({failed.result.error})"
+        elif view.is_final and view.is_stopped_early:
             why = "all that it would have trained was known before"
         said.append(f"Nothing here is confirmed on {fresh_text(view)}: {why}.")
     return said

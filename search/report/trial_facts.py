@@ -45,7 +45,8 @@ def cuttable_heads(record: TrialRecord) -> int:
     protocol, training = record.spec.protocol, record.spec.settings.training
     is_given = protocol.epochs is not None or protocol.max_epochs is not None
     is_meant = is_given or training.clean_epochs > 0
-    return record.result.num_heads if record.result and not is_meant else 0
+    is_over = record.result is not None and record.status == "completed"
+    return record.result.num_heads if record.result and is_over and not is_meant else 0
 
 
 def heads_cut(record: TrialRecord) -> int:

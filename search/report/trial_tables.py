@@ -212,8 +212,8 @@ def _csv_claims(view: SearchView) -> Iterator[Column[TrialRecord]]:
 def _csv_heads() -> Iterator[Column[TrialRecord]]:
     def count(of: Callable[[TrialRecord, TrialResult], int]) -> Callable[[TrialRecord], str]:
         def told(record: TrialRecord) -> str:
-            result = record.result if record.status == "completed" else None
-            return _written(result and of(record, result))
+            result = record.result
+            return _written(of(record, result) if result and result.num_heads else None)
 
         return told
 

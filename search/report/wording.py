@@ -160,8 +160,12 @@ def settings_text(
 def other_part(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Of a setting, what of model and training was searched with the augmentation; views and what
     mixes batches are told anyway."""
-    told = {*AUGMENTATIONS, *MIXING, "views"}
-    return {name: value for name, value in settings.items() if name not in told}
+    told = {*MIXING, "views"}
+    return {
+        name: value
+        for name, value in settings.items()
+        if name not in told and name not in AUGMENTATIONS
+    }
 
 
 def beside_text(values: Mapping[str, Any]) -> str:

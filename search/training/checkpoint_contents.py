@@ -87,8 +87,23 @@ class KeptTraining:
         diverged in its first epoch never had other weights."""
         best = (each for head, each in self.best.items() if self.diverged.get(head) != 0)
         values = (value for each in (*self.states.values(), *best) for value in each)
-        if any(value.dtype.kind == "f" and not np.isfinite(value).all() for value in values):
+        if not all(map(_is_finite, values)):
             raise ValueError("its weights are not finite")
+        if not all(map(_is_finite, self.curves)):
+            raise ValueError("its curves are not finite")
+        answers = (answer for answers in self.answers for answer in answers)
+        if not all(_is_finite(value) for answer in answers for value in answer):
+            raise ValueError("its answers are not finite")
+
+    def need_classes(self, num_classes: int) -> None:
+        """Raises ValueError where an answer is none of so many classes."""
+        given = (answer[0] for answers in self.answers for answer in answers)
+        if not all(((each >= 0) & (each < num_classes)).all() for each in given):
+            raise ValueError("its answers are of other classes")
+
+
+def _is_finite(values: np.ndarray) -> bool:
+    return values.dtype.kind != "f" or bool(np.isfinite(values).all())
 
 
 def _answers(parts: Mapping[str, np.ndarray], num_scored: int) -> list[HeadAnswer]:

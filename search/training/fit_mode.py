@@ -106,14 +106,15 @@ _ADVICE = "see the learning rate and the scaling of yours"
 
 def _course(fit: OwnFit) -> Course:
     is_whole = fit.epochs == fit.trial.spec.settings.training.max_epochs
-    ended = _is_final(fit.trial) or fit.scores.stopped(fit.head)
+    ended = _is_final(fit.trial) or not fit.is_cut
     return Course(
         task=fit.task,
         curve=np.array(fit.curve),
         epochs=fit.diverged_in or len(fit.curve),
         diverged=bool(fit.diverged),
         ended=ended,
-        cut=not ended and fit.is_cut and is_whole,
+        cut=not ended and is_whole,
+        agreed=fit.scores.agreed(fit.head),
     )
 
 

@@ -41,10 +41,14 @@ def train_frozen(trial: LoadedTrial) -> Trained:
 
 
 def train_frozen_heads(
-    trial: LoadedTrial, feed: StoredFeed, epochs: int | None, on_epoch: OnEpoch | None
+    trial: LoadedTrial,
+    feed: StoredFeed,
+    epochs: int | None,
+    on_epoch: OnEpoch | None,
+    goes_on: bool = False,
 ) -> tuple[TrainedHeads, FeatureCost]:
-    """The stacked heads on what is kept of a backbone, and what that cost. epochs: as in
-    `HeadPlan`.
+    """The stacked heads on what is kept of a backbone, and what that cost. epochs, goes_on:
+    as in `HeadPlan`.
     """
     costs, settings = [feed.scored.cost], trial.spec.settings
     plan = HeadPlan(
@@ -55,6 +59,7 @@ def train_frozen_heads(
         training=settings.training,
         objective=trial.spec.protocol.objective,
         epochs=epochs,
+        goes_on=goes_on,
     )
     lanes = 1 if sees_gpu() else operations_at_once(trial.resources.num_threads)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from search.experiment.objectives import OBJECTIVES, ImageAnswers, Objective
+from search.training.agreement import agrees
 
 # predicted int16 [v], log_prob float32 [v] and, where the objective needs them, log_probs float32
 # [v, classes]
@@ -43,6 +44,7 @@ class _Head:
     last_epoch: int = -1
     fresh_after: int = -1
     last_answer: HeadAnswer | None = field(default=None)
+    agreed: bool = False
 
 
 class HeadScores:
@@ -67,6 +69,7 @@ class HeadScores:
         if self.stopped(head):
             return False
         state.last_epoch, state.last_answer = epoch, answer
+        state.agreed = state.agreed or agrees(answer[0], answer[1], state.labels)
         log_probs = answer[2] if len(answer) > 2 else None
         answers = ImageAnswers(answer[0], answer[1], state.labels, log_probs)
         improved = False
@@ -88,6 +91,10 @@ class HeadScores:
     def last_epoch(self, head: int) -> int:
         """From 0: the last that it was given."""
         return self._heads[head].last_epoch
+
+    def agreed(self, head: int) -> bool:
+        """Whether its answers did go with the classes, in an epoch of those it was given."""
+        return self._heads[head].agreed
 
     def best_epoch(self, head: int) -> int:
         """From 0; the last one where nothing was chosen."""

@@ -36,7 +36,7 @@ class HeadPlan:
     """All that the training of a trial's heads depends on but the features themselves.
 
     epochs: None stops early by `training.patience`; a number trains for exactly that long and
-    scores the last epoch.
+    scores the last epoch. goes_on: as in `RunPlan`: one that diverges is left behind.
     """
 
     tasks: tuple[HeadTask, ...]
@@ -46,17 +46,21 @@ class HeadPlan:
     training: TrainingSettings
     objective: Objective
     epochs: int | None = None
+    goes_on: bool = False
 
     @property
     def run(self) -> RunPlan:
         return RunPlan(
             tasks=self.tasks,
             labels=self.labels,
+            num_classes=self.num_classes,
             objective=self.objective,
             num_epochs=self.epochs or self.training.max_epochs,
             patience=None if self.epochs else self.training.patience,
             learning_rate=self.model.learning_rate,
             learning_rate_setting="model.learning_rate",
+            may_lose=self.goes_on,
+            goes_on=self.goes_on,
         )
 
     @property

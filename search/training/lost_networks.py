@@ -10,12 +10,11 @@ import numpy as np
 
 from search.experiment.objectives import OBJECTIVES, Objective
 from search.experiment.trial import Lost, LostNetwork
+from search.training.agreement import LEAST_LOSS, MOST_LUCK
 from search.training.head_scores import HeadAnswer
 from search.training.head_tasks import HeadTask
 from search.training.run_values import TrialFailure
 
-MOST_LUCK = 4.0  # standard errors: the best of a hundred epochs is within 3
-LEAST_LOSS = 0.97  # of the best constant answer's log-loss: a head below it has learnt something
 WORDS: dict[Lost, str] = {
     "chance": "never left chance",
     "cut": "cut by max_epochs at chance",
@@ -27,9 +26,9 @@ WORDS: dict[Lost, str] = {
 @dataclass(frozen=True)
 class Course:
     """How the training of a head went. curve: float [epochs or more, 4], as `Curve`; epochs: those
-    it was trained for, one in which its loss became no number among them. ended: `patience` did, or
-    as many epochs as a final model has; cut: max_epochs did, for good. began: its accuracy before,
-    where it had learnt already.
+    it was trained for, one in which its loss became no number among them. ended: `patience` or own
+    code did, or as many epochs as a final model has; cut: max_epochs did, for good. agreed: as in
+    `HeadScores`. began: its accuracy before, where it had learnt already.
     """
 
     task: HeadTask
@@ -38,6 +37,7 @@ class Course:
     diverged: bool
     ended: bool
     cut: bool
+    agreed: bool
     began: float | None = None
 
 
@@ -62,34 +62,43 @@ def need_trained(
     by_patience = not is_final and any(each.why in ("chance", "ruined") for each in lost)
     longer = "a larger training.patience or " if by_patience else ""
     count = f"{len(lost)} of {num_networks} {what} did not train: {lost_text(lost)}"
-    raise TrialFailure(f"{count}; {advice}, or try {longer}weaker augmentation")
+    reason = f"{count}; {advice}, or try {longer}weaker augmentation"
+    raise TrialFailure(reason, lost, num_networks)
 
 
 def _why_lost(course: Course, labels: np.ndarray, images_count_alike: bool) -> Lost | None:
     """None: it trained, or may yet."""
     if course.diverged:
         return "diverged"
-    if not images_count_alike or not (course.ended or course.cut):
+    if not (course.ended or course.cut):
         return None
-    if _is_ruined(course, labels):
+    alike = images_count_alike or _are_even(labels[course.task.train])
+    if alike and _is_ruined(course, labels):
         return "ruined"
-    if not _only_guessed(course, labels):
+    if not _only_guessed(course, labels, alike):
         return None
     return "chance" if course.ended else "cut"
 
 
-def _only_guessed(course: Course, labels: np.ndarray) -> bool:
+def _only_guessed(course: Course, labels: np.ndarray, images_count_alike: bool) -> bool:
     """Whether a head was never better than always giving one answer: neither by more right ones
     than luck gives, on what it trained on or on what it is scored on, nor by a lower log-loss,
-    which alone tells that a head has learnt rare classes. Of very few images that is not known.
+    which tells that a head has learnt rare classes. Few images, one large class or weights by class
+    leave a head that learns no room to be so; one that guesses agrees with no class then either.
     """
-    known = labels[course.task.validate]
-    reached = {"trained": course.curve[:, 1].max(), "scored": course.curve[:, 3].max()}
-    most = {"trained": most_by_guessing(labels[course.task.train])}
-    most["scored"] = most_by_guessing(known)
-    if not all(reached[name] <= most[name] < 1 for name in most):
+    trained, scored = labels[course.task.train], labels[course.task.validate]
+    most = most_by_guessing(trained), most_by_guessing(scored)
+    for reached, by_luck in zip(course.curve[:, [1, 3]].max(axis=0), most, strict=True):
+        if reached > by_luck or reached == 1:
+            return False
+    if course.curve[:, 2].min() < LEAST_LOSS * loss_by_guessing(scored):
         return False
-    return bool(course.curve[:, 2].min() >= LEAST_LOSS * loss_by_guessing(known))
+    return (images_count_alike and max(most) < 1) or not course.agreed
+
+
+def _are_even(labels: np.ndarray) -> bool:
+    counts = np.bincount(labels)
+    return len(set(counts[counts > 0])) == 1
 
 
 def _is_ruined(course: Course, labels: np.ndarray) -> bool:
@@ -142,7 +151,12 @@ def need_others(
     TrialFailure as soon as they are too many for a result."""
     if _are_too_many(len(diverged), num_networks, is_final):
         which = ", ".join(map(str, sorted(diverged)))
-        raise TrialFailure(f"{len(diverged)} of {num_networks} {what} diverged ({which}): {why}")
+        lost = [
+            LostNetwork(head=head, why="diverged", epoch=epoch + 1)
+            for head, epoch in sorted(diverged.items())
+        ]
+        reason = f"{len(diverged)} of {num_networks} {what} diverged ({which}): {why}"
+        raise TrialFailure(reason, lost, num_networks)
 
 
 def too_many(lost: Sequence[LostNetwork], num_networks: int, is_final: bool) -> bool:

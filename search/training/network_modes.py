@@ -77,7 +77,8 @@ def _first_phase(trial: LoadedTrial, store: FeatureStore) -> tuple[TrainedHeads,
     feed = StoredFeed(store, trial.pictures, trial.scored)
     after = _second_phase(trial, 0).num_epochs(trial.spec.protocol)
     on_epoch = _as_first_phase(trial.on_epoch, after)
-    return train_frozen_heads(trial, feed, trial.spec.protocol.head_epochs, on_epoch)
+    epochs = trial.spec.protocol.head_epochs
+    return train_frozen_heads(trial, feed, epochs, on_epoch, goes_on=True)
 
 
 def _reached(trial: LoadedTrial, heads: TrainedHeads) -> tuple[float, ...]:

@@ -77,6 +77,7 @@ def train_phase(
     plan = RunPlan(
         tasks=trial.tasks,
         labels=trial.labels,
+        num_classes=trial.num_classes,
         objective=protocol.objective,
         num_epochs=phase.num_epochs(protocol),
         patience=None if protocol.epochs else training.patience,
@@ -95,7 +96,8 @@ def train_phase(
         phase.learning_rate, phase.warmup_epochs, phase.max_epochs, training.weight_decay
     )
     batching = _batching(trial, network, feed, phase.needs_company)
-    lanes = num_lanes(network.body, training.batch_size, trial.resources.num_threads)
+    threads = trial.resources.num_threads
+    lanes = num_lanes(network.body, training.batch_size, threads, len(trial.tasks))
     heads = NetworkHeads(network, start, batching, schedule, plan, lanes)
     checkpoint = Checkpoint(checkpoint_file(trial.spec, trial.resources))
     before = _hash_of_scored(trial, feed)
@@ -219,12 +221,14 @@ def answer_by(
     return answer
 
 
-def num_lanes(body: keras.Model, batch_size: int, num_threads: int) -> int:
+def num_lanes(body: keras.Model, batch_size: int, num_threads: int, num_heads: int) -> int:
     """Networks of this body at once. One at a time where a GPU, or each operation, uses all there
     is. Says once in a process where memory holds fewer.
     """
     wanted = 1 if sees_gpu() else operations_at_once(num_threads)
-    return fitting_lanes(wanted, step_bytes(body, batch_size), free_memory())
+    free, kept = free_memory(), num_heads * kept_bytes(body)
+    left = None if free is None else max(0, free - kept)
+    return fitting_lanes(wanted, step_bytes(body, batch_size), left)
 
 
 def fitting_lanes(wanted: int, bytes_each: int, free: int | None) -> int:
@@ -232,11 +236,14 @@ def fitting_lanes(wanted: int, bytes_each: int, free: int | None) -> int:
     fit = wanted if free is None else min(wanted, int(MEMORY_SHARE * free) // bytes_each)
     if fit >= wanted:
         return wanted
+    held = f"memory holds {fit} network{'s' * (fit > 1)} in training at once, not {wanted}"
+    then = "it takes longer, the numbers are the same"
+    if fit == 0:
+        held, then = "memory may not hold one network in training", "one is tried all the same"
     _say_once(
         "lanes",
-        f"memory holds {max(fit, 1)} network{'s' * (fit > 1)} in training at once, not {wanted}: a "
-        f"step takes {bytes_each / 1e9:.2g} GB and {(free or 0) / 1e9:.2g} GB are free; it takes "
-        "longer, the numbers are the same; lower training.batch_size or dataset.image_size",
+        f"{held}: a step takes {bytes_each / 1e9:.2g} GB and {(free or 0) / 1e9:.2g} GB are left; "
+        f"{then}; lower training.batch_size or dataset.image_size",
     )
     return max(fit, 1)
 
@@ -246,6 +253,11 @@ def _say_once(kind: str, line: str) -> None:
     if kind not in _said:
         _said.add(kind)
         _LOG.warning("%s", line)
+
+
+def kept_bytes(body: keras.Model) -> int:
+    """What each network holds all trial long: its weights that train, and Adam's two moments."""
+    return 4 * 3 * sum(int(np.prod(each.shape)) for each in body.trainable_weights)
 
 
 def step_bytes(body: keras.Model, batch_size: int) -> int:

@@ -55,16 +55,22 @@ def _run(spec: TrialSpec, resources: Resources, on_epoch: OnEpoch | None) -> Out
     try:
         trained = train_spec(spec, resources, on_epoch)
     except (TrialFailure, UserError) as error:
-        may_pass = isinstance(error, UserError)  # a file that was missing, say
-        result = TrialResult(
-            status="failed", error=str(error), may_pass=may_pass, traceback=traceback.format_exc()
-        )
-        return Outcome(result, None)
+        return Outcome(_failed(error), None)
     if spec.protocol.epochs is not None:
         save_head(heads_file(spec, resources), trained.heads.kept)
     if not (resources.keep_views and KINDS[spec.kind].on_rungs):
         mode_of(spec.settings.training).forget(trained.trial)
     return Outcome(trained.result, trained.predictions)
+
+
+def _failed(error: TrialFailure | UserError) -> TrialResult:
+    may_pass = isinstance(error, UserError)  # a file that was missing, say
+    result = TrialResult(
+        status="failed", error=str(error), may_pass=may_pass, traceback=traceback.format_exc()
+    )
+    if isinstance(error, UserError):
+        return result
+    return result.model_copy(update={"num_heads": error.num_networks, "lost": error.lost})
 
 
 @dataclass(frozen=True)
@@ -122,10 +128,18 @@ def _load(spec: TrialSpec, resources: Resources, on_epoch: OnEpoch | None) -> Lo
 
 
 def _probes(trial: LoadedTrial, trained: Trained) -> tuple[Probe, ...]:
-    if not trial.spec.probes:
+    """By the heads of the first seed of which all trained; none where there is no such seed."""
+    folds, lost = trial.spec.protocol.folds, {each.head for each in trained.heads.lost}
+    seeds = (range(at, at + folds) for at in range(0, len(trial.tasks), folds))
+    heads = next((each for each in seeds if lost.isdisjoint(each)), None)
+    if not trial.spec.probes or heads is None:
         return ()
-    one_seed = trial.tasks[: trial.spec.protocol.folds]
-    return probe_extremes(trial.dataset, trained.answer, trial.pool, one_seed, trial.spec.probes)
+    one_seed = trial.tasks[heads.start : heads.stop]
+
+    def answer(pictures: np.ndarray, places: np.ndarray) -> np.ndarray:
+        return trained.answer(pictures, heads.start + places)
+
+    return probe_extremes(trial.dataset, answer, trial.pool, one_seed, trial.spec.probes)
 
 
 def assemble(answers: tuple[HeadAnswer, ...], trial: LoadedTrial) -> Predictions:

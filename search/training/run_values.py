@@ -16,7 +16,14 @@ from search.training.head_tasks import HeadTask
 
 
 class TrialFailure(Exception):
-    """A trial that cannot give a result, for a reason that trying again would not change."""
+    """A trial that cannot give a result, for a reason that trying again would not change. lost: of
+    its num_networks, where it is theirs that too many did not train."""
+
+    def __init__(
+        self, reason: str, lost: Sequence[LostNetwork] = (), num_networks: int = 0
+    ) -> None:
+        super().__init__(reason)
+        self.lost, self.num_networks = tuple(lost), num_networks
 
 
 @dataclass(frozen=True)
@@ -25,6 +32,7 @@ class RunPlan:
 
     tasks: tuple[HeadTask, ...]
     labels: np.ndarray
+    num_classes: int
     objective: Objective
     num_epochs: int  # the most that are trained now
     # Stale epochs after which a head stops; None trains all of them, and the last one counts.
@@ -38,10 +46,11 @@ class RunPlan:
     # A head that does not train is left behind, as long as it is one of the fewer, or of a final
     # trial's any but the last; where not, the first whose loss is no number fails the trial.
     may_lose: bool = False
+    goes_on: bool = False  # in a phase after this one, which says who did not train
     pauses: bool = False  # a rung's, which goes on where it is promoted
     began: tuple[float, ...] = ()  # each head's accuracy before, where it had learnt already
-    # A head that learns is better than always giving one answer; not by accuracy or log-loss where
-    # classes weigh the same however few images they have.
+    # False: classes weigh the same however few images they have, and a head that learns need not be
+    # better than always giving one answer.
     images_count_alike: bool = True
 
     @property

@@ -117,9 +117,8 @@ class _Run:
 
     def _guessing(self, reached: HeadEpoch) -> HeadEpoch:
         """For one that never gave an answer."""
-        plan, whole, head = self.plan, reached.log_probs, reached.head
-        num_classes = int(plan.labels.max()) + 1 if whole is None else whole.shape[1]
-        found = by_guessing(plan.tasks[head], plan.labels, num_classes, plan.objective)
+        plan, head = self.plan, reached.head
+        found = by_guessing(plan.tasks[head], plan.labels, plan.num_classes, plan.objective)
         right = float((found[0] == self.labels[head]).mean())
         return HeadEpoch(head, -float(found[1].mean()), right, *found)
 
@@ -139,7 +138,7 @@ class _Run:
     def lost(self) -> tuple[LostNetwork, ...]:
         """Heads that did not train. Raises TrialFailure where they are too many."""
         plan = self.plan
-        if not plan.may_lose:
+        if not plan.may_lose or plan.goes_on:
             return ()
         courses = list(map(self._course, self._heads))
         lost = lost_of(courses, plan.labels, plan.images_count_alike)
@@ -156,6 +155,7 @@ class _Run:
             diverged=head in self.diverged,
             ended=ended,
             cut=not ended and not plan.pauses,
+            agreed=self.scores.agreed(head),
             began=plan.began[head] if plan.began else None,
         )
 
@@ -184,6 +184,7 @@ class _Run:
         plan, kept = self.plan, KeptTraining.of(arrays, self.labels, self.plan.objective)
         if plan.keeps_weights and not kept.keeps_weights:
             return
+        kept.need_classes(plan.num_classes)
         trained = len(kept.curves)
         if trained > plan.num_epochs and plan.keeps_weights:
             return  # the weights of the epochs after would be taken for the best of those wanted

@@ -103,7 +103,8 @@ def _unsound_failure(record: TrialRecord) -> str | None:
         return "it is said to have failed and has predictions"
     if record.effect is not None:
         return "it is said to have failed and has an effect"
-    blank = TrialResult(status="failed")
+    # how many networks there were is told where too many of them did not train
+    blank = TrialResult(status="failed", num_heads=result.num_heads if result.lost else 0)
     measured = [name for name in MEASURED if getattr(result, name) != getattr(blank, name)]
     if measured:
         return f"it is said to have failed and has {', '.join(measured)}"
