@@ -8,7 +8,7 @@ from benchmarks.shares import Share, generators
 from benchmarks.simulated_intervals import Design
 from benchmarks.world import Images
 from search.evidence.evaluation import per_image
-from search.evidence.floor import null_floor
+from search.evidence.floor import Flips, null_floor
 from search.experiment.answers import Predictions
 
 
@@ -45,9 +45,7 @@ def floors(
         best.append(max(_score(t, images) for t in trials) - _score(baseline, images))
         if number % every == 0:
             pairs = ((trial, baseline) for trial in trials)
-            told.append(
-                null_floor(pairs, baseline, images.labels, "accuracy", number, num_flips=500)
-            )
+            told.append(null_floor(pairs, baseline, images.labels, "accuracy", Flips(number, 500)))
             beaten += best[-1] > told[-1].p95
     p95s = [floor.p95 for floor in told]
     return Floors(

@@ -224,6 +224,17 @@ def test_an_early_interval_that_is_wide_does_not_outdo_a_later_one() -> None:
     assert (found.label, found.left_out) == ("expected best", {})
 
 
+def test_what_shows_more_than_what_is_used_is_told_of() -> None:
+    claims, evidence = early_and_late()
+    state = make_state()
+    assert state.evidence is not None
+    found = answer_of(claims, evidence.early)
+    told = state.evidence.model_copy(update={"claims": claims, "answer": found})
+    lines = beside_answer(SearchView(state.model_copy(update={"evidence": told})))
+    more = "More is shown of rotation_range alone, +6.2 points (0.7 to 11.7), but known less well."
+    assert more in lines
+
+
 def test_it_is_said_of_both_together_where_they_were_tried_whole() -> None:
     claims, _ = early_and_late()
     state = make_state()

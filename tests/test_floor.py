@@ -6,7 +6,7 @@ from math import sqrt
 import numpy as np
 import pytest
 
-from search.evidence.floor import NullFloor, null_floor
+from search.evidence.floor import Flips, NullFloor, null_floor
 from search.experiment.answers import Predictions
 
 
@@ -27,7 +27,7 @@ def floor_of(
     num_flips: int = 2000,
 ) -> NullFloor:
     pairs = ((each, baseline) for each in trials)
-    return null_floor(pairs, baseline, labels, "accuracy", seed, num_flips)
+    return null_floor(pairs, baseline, labels, "accuracy", Flips(seed, num_flips))
 
 
 def labels(num_images: int = 600) -> np.ndarray:
@@ -126,9 +126,18 @@ def test_trials_on_other_folds_are_refused() -> None:
 def test_each_trial_is_held_against_the_baseline_of_its_own_budget() -> None:
     short, full = trial(7, wrong=0.4), trial(8, wrong=0.1)
     unlike = floor_of([short, full], full, labels())
-    alike = null_floor([(short, short), (full, full)], full, labels(), "accuracy", 0)
+    alike = null_floor([(short, short), (full, full)], full, labels(), "accuracy", Flips(0))
     assert unlike.p95 > 0
     assert (alike.mean, alike.p95) == (0, 0)
+
+
+def test_more_luck_assumed_of_single_networks_gives_a_higher_floor() -> None:
+    few, baseline = [trial(n, seeds=1, folds=1) for n in range(1, 5)], trial(0, seeds=1, folds=1)
+    usual, higher = (
+        null_floor([(each, baseline) for each in few], baseline, labels(), "accuracy", Flips(0), s)
+        for s in (0.02, 0.06)
+    )
+    assert higher.p95 > usual.p95
 
 
 def test_no_floor_is_higher_than_an_accuracy_can_rise() -> None:

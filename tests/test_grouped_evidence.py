@@ -17,7 +17,7 @@ from data.near_duplicates import look_grouped
 from search.commands.check import make_plan
 from search.commands.search_plan import describe_plan
 from search.evidence.evaluation import paired_effect
-from search.evidence.floor import null_floor
+from search.evidence.floor import Flips, null_floor
 from search.evidence.power import KnownBaseline, Plan, advise
 from search.evidence.scores import independent_images
 from search.experiment.answers import Predictions, Truth
@@ -61,10 +61,10 @@ def test_an_interval_is_as_wide_as_there_are_groups_however_many_images() -> Non
 
 def test_a_floor_flips_groups_whole() -> None:
     _, worse, labels = _pair()
-    once = null_floor([(_pair()[0], worse)], _alone(worse), labels, "accuracy", 1).p95
+    once = null_floor([(_pair()[0], worse)], _alone(worse), labels, "accuracy", Flips(1)).p95
     better, worse, labels = _pair(copies=4)
-    grouped = null_floor([(better, worse)], worse, labels, "accuracy", 1).p95
-    naive = null_floor([(better, worse)], _alone(worse), labels, "accuracy", 1).p95
+    grouped = null_floor([(better, worse)], worse, labels, "accuracy", Flips(1)).p95
+    naive = null_floor([(better, worse)], _alone(worse), labels, "accuracy", Flips(1)).p95
     assert grouped == pytest.approx(once, rel=0.15)
     assert naive < 0.8 * grouped
 

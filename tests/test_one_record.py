@@ -19,7 +19,7 @@ from search.commands.single_run import export, write_preview
 from search.driver.experiment_file import parse_config
 from search.driver.session import SessionOptions, run_search
 from search.evidence.evaluation import metric_values, paired_difference, paired_effect
-from search.evidence.floor import null_floor
+from search.evidence.floor import Flips, null_floor
 from search.evidence.power import KnownBaseline, Plan, advise, measured_spread
 from search.evidence.resampling import image_variance, strata
 from search.experiment.answers import Predictions
@@ -138,7 +138,7 @@ def test_its_parts_vary_as_the_figure_does_where_images_are_drawn_again() -> Non
 
 def test_an_objective_that_is_no_mean_has_a_floor_and_a_power() -> None:
     _, worse, labels = _pair()
-    floor = null_floor([(worse, worse)], worse, labels, "kappa", seed=1)
+    floor = null_floor([(worse, worse)], worse, labels, "kappa", Flips(1))
     assert 0 <= floor.mean <= floor.p95 <= 2
     spread = measured_spread(worse, labels, "kappa")
     assert spread is not None

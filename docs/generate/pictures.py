@@ -10,7 +10,7 @@ from data.augmentations import AUGMENTATIONS, is_option
 from data.extremes import augment_to, extremes
 from data.views import augment
 from search.evidence.answer import NEGLIGIBLE, AugmentationClaims
-from search.evidence.floor import null_floor
+from search.evidence.floor import Flips, null_floor
 from search.evidence.intervals import Contrasts, Intervals, simultaneous
 from search.evidence.measurements import Luck, Measurements, Training, measure
 from search.experiment.answers import Predictions
@@ -231,7 +231,7 @@ def floor_picture(num_trials: int = 12) -> bytes:
     baseline, *trials = equal_trials(1 + num_trials, TYPICAL)
     labels = np.zeros(len(baseline.images), int)
     pairs = [(trial, baseline) for trial in trials]
-    floor = null_floor(pairs, baseline, labels, "accuracy", SEED)
+    floor = null_floor(pairs, baseline, labels, "accuracy", Flips(SEED))
     found = against_none([baseline, *trials], labels)
     spans = 100 * np.stack([found.effects, found.low, found.high], axis=1)
     spans = spans[np.argsort(-found.effects)]

@@ -16,7 +16,7 @@ from search.driver.specs import RECOMMENDED
 from search.evidence.answer import Claims
 from search.evidence.evaluation import effects_by_class
 from search.evidence.findings import Evidence, RungCorrelation, Score, TestResult
-from search.evidence.floor import NullFloor, null_floor
+from search.evidence.floor import Flips, NullFloor, null_floor
 from search.evidence.looks import with_settled
 from search.evidence.scores import accuracy_of, confusion_matrix, rank_agreement
 from search.experiment.beside import beside_of
@@ -25,7 +25,7 @@ from search.experiment.objectives import OBJECTIVES
 from search.experiment.seeds import derive_seed
 from search.experiment.settings import setting_key
 from search.experiment.trial import Effect, TrialRecord, first_trained, fullest
-from search.training.modes import budget_of, mode_of
+from search.training.modes import MODES, budget_of, mode_of
 
 
 def after_search(context: Context, known: Knowledge) -> Evidence:
@@ -81,7 +81,8 @@ def _floor(context: Context, known: Knowledge, completed: list[int]) -> NullFloo
         baseline,
         _labels(context),
         objective,
-        derive_seed(context.config.seed, "floor"),
+        Flips(derive_seed(context.config.seed, "floor")),
+        MODES[context.space.mode].usual_spread,
     )
 
 

@@ -5,11 +5,17 @@ is in `evaluation`.
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 
 from search.evidence.evaluation import paired_difference, per_image
-from search.evidence.spread import HeadErrors, assumed_head_variance, head_errors
+from search.evidence.spread import (
+    ASSUMED_HEAD_SPREAD,
+    HeadErrors,
+    assumed_head_variance,
+    head_errors,
+)
 from search.experiment.answers import Predictions
 from search.experiment.objectives import OBJECTIVES, Objective
 from search.experiment.settings import Frozen
@@ -28,15 +34,23 @@ class NullFloor(Frozen):
     num_trials: int
 
 
+@dataclass(frozen=True)
+class Flips:
+    """How often differences change places, and from which seed."""
+
+    seed: int
+    count: int = 2000
+
+
 def null_floor(
     pairs: Iterable[tuple[Predictions, Predictions]],
     baseline: Predictions,
     labels: np.ndarray,
     objective: Objective,
-    seed: int,
-    num_flips: int = 2000,
+    flips: Flips,
+    head_spread: float = ASSUMED_HEAD_SPREAD,
 ) -> NullFloor:
-    """Flips the signs of the paired differences and takes the best trial's mean, `num_flips` times.
+    """Flips the signs of the paired differences and takes the best trial's mean, each time.
 
     If nothing differed, trial and baseline could change places. For an image they do so in all
     trials together: one sign an image, so that trials that err alike stay alike, and the baseline's
@@ -63,14 +77,14 @@ def null_floor(
         heads.append(head_errors(difference, baseline.fold, baseline.groups))
     if not sums:
         raise ValueError("a null floor of no trials; give at least one")
-    rng = np.random.default_rng(seed)
-    means = _flipped(np.stack(sums), num_flips, rng)
+    rng = np.random.default_rng(flips.seed)
+    means = _flipped(np.stack(sums), flips.count, rng)
     if heads[0].df:
-        means += rng.standard_normal((num_flips, len(heads[0].contributions))) @ _head_part(heads)
+        means += rng.standard_normal((flips.count, len(heads[0].contributions))) @ _head_part(heads)
     else:
-        half = assumed_head_variance(per_image(baseline, labels, objective)) / 2
+        half = assumed_head_variance(per_image(baseline, labels, objective), head_spread) / 2
         means += np.sqrt(half) * rng.standard_normal(means.shape)
-        means -= np.sqrt(half) * rng.standard_normal((num_flips, 1))
+        means -= np.sqrt(half) * rng.standard_normal((flips.count, 1))
     best = means.max(axis=1)
     mean, p95 = float(best.mean()), float(np.quantile(best, 0.95))
     record = OBJECTIVES[objective]

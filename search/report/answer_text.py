@@ -68,7 +68,8 @@ def below_answer(view: SearchView) -> list[str]:
 def beside_answer(view: SearchView) -> list[str]:
     """What must be known with the answer: what helps and is left out, what speaks against it, what
     was stopped early."""
-    return [*_beside(view), *_left_out(view), *doubt_lines(view), *_stopped_early(view)]
+    said = (_beside, _left_out, _passed_over, doubt_lines, _stopped_early)
+    return [line for tell in said for line in tell(view)]
 
 
 def _beside(view: SearchView) -> Iterator[str]:
@@ -144,6 +145,27 @@ def _why_left_out(view: SearchView, name: str, word: VerdictWord) -> str:
         shown = estimate_text(whole.measured, view.unit)
         return f"it helps beside it too, but both together are not shown to gain more, {shown}"
     return WHY_LEFT_OUT[word]
+
+
+def _passed_over(view: SearchView) -> Iterator[str]:
+    """What shows a larger gain than what is used, of what is not told of as left out."""
+    found = view.answer
+    if found is None or found.gain is None:
+        return
+    helping = [
+        (view.named(each.label) or view.settings_text(each.settings), each.measured, False)
+        for each in view.wholes
+        if each.verdict == "HELPS"
+    ]
+    helping += [
+        (f"{each.name} alone", each.measured, each.is_read_off)
+        for each in view.augmentations
+        if each.verdict == "HELPS" and each.name not in found.left_out
+    ]
+    for name, measured, is_read_off in helping:
+        if measured is not None and measured.effect > found.gain.effect:
+            why = "read off a curve" if is_read_off else "known less well"
+            yield f"More is shown of {name}, {estimate_text(measured, view.unit)}, but {why}."
 
 
 def _stopped_early(view: SearchView) -> Iterator[str]:

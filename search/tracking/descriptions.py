@@ -168,7 +168,7 @@ def _ways_on(view: SearchView, place: Place) -> str:
             ways.append(f"[{words}]({place.artifact(name)})")
     if view.kept_score is not None:
         name = quote(model_name(opened_of(view).name), safe="")
-        ways.append(f"[The model](#/models/{name}), with its augmentation as code")
+        ways.append(f"[The model](#/models/{name})" + ", with its augmentation" * bool(view.used))
     return "\n".join(f"* {way}" for way in ways)
 
 
