@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from benchmarks.few_trainings import LUCKY, false_verdicts
+from benchmarks.few_trainings import LUCKY, Unstable, false_verdicts
 from benchmarks.made_up_searches import Plan
 from benchmarks.simulated_floors import floors
 from benchmarks.simulated_intervals import (
@@ -93,8 +93,17 @@ def _few_rows() -> Iterator[tuple[str, object]]:
         found = false_verdicts(400, Design(LUCKY, folds, seeds), flags, rounds)
         yield f"few trainings, {told}: any false verdict", found
     for folds, seeds, flags in ((1, 3, 4), (1, 3, 10), (1, 5, 6), (5, 3, 4)):
-        found = false_verdicts(200, Design(LUCKY, folds, seeds), flags, unstable=3.0)
+        found = false_verdicts(200, Design(LUCKY, folds, seeds), flags, unstable=Unstable(3.0))
         told = f"{folds} x {seeds}, one of {flags} with three times the luck"
+        yield f"few trainings, {told}: any false verdict", found
+    for folds, seeds, apart in (
+        (1, 3, Unstable(3.0, 0)),
+        (5, 3, Unstable(3.0, 0)),
+        (1, 3, Unstable(10.0)),
+    ):
+        found = false_verdicts(200, Design(LUCKY, folds, seeds), 4, unstable=apart)
+        which = "one of 4" if apart.setting else "no augmentation beside 4"
+        told = f"{folds} x {seeds}, {which} with {apart.times:g} times the luck"
         yield f"few trainings, {told}: any false verdict", found
 
 
