@@ -114,7 +114,7 @@ def _course(fit: OwnFit) -> Course:
         diverged=bool(fit.diverged),
         ended=ended,
         cut=not ended and is_whole,
-        agreed=fit.scores.agreed(fit.head),
+        agreement=fit.scores.agreement(fit.head),
     )
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from search.experiment.objectives import OBJECTIVES, ImageAnswers, Objective
-from search.training.agreement import agrees
+from search.training.agreement import is_beyond_luck, is_evenly_lower
 
 # predicted int16 [v], log_prob float32 [v] and, where the objective needs them, log_probs float32
 # [v, classes]
@@ -44,7 +44,8 @@ class _Head:
     last_epoch: int = -1
     fresh_after: int = -1
     last_answer: HeadAnswer | None = field(default=None)
-    agreed: bool = False
+    beyond_luck: bool = False
+    evenly_lower: bool = False
 
 
 class HeadScores:
@@ -69,7 +70,9 @@ class HeadScores:
         if self.stopped(head):
             return False
         state.last_epoch, state.last_answer = epoch, answer
-        state.agreed = state.agreed or agrees(answer[0], answer[1], state.labels)
+        if not state.beyond_luck:
+            state.beyond_luck = is_beyond_luck(answer[0], answer[1], state.labels)
+            state.evenly_lower |= is_evenly_lower(answer[1], state.labels)
         log_probs = answer[2] if len(answer) > 2 else None
         answers = ImageAnswers(answer[0], answer[1], state.labels, log_probs)
         improved = False
@@ -92,9 +95,11 @@ class HeadScores:
         """From 0: the last that it was given."""
         return self._heads[head].last_epoch
 
-    def agreed(self, head: int) -> bool:
-        """Whether its answers did go with the classes, in an epoch of those it was given."""
-        return self._heads[head].agreed
+    def agreement(self, head: int) -> tuple[bool, bool]:
+        """Whether its answers did go with the classes, in an epoch of those it was given: beyond
+        luck; or by their log-loss, all classes counted alike."""
+        state = self._heads[head]
+        return state.beyond_luck, state.evenly_lower
 
     def best_epoch(self, head: int) -> int:
         """From 0; the last one where nothing was chosen."""

@@ -27,8 +27,9 @@ WORDS: dict[Lost, str] = {
 class Course:
     """How the training of a head went. curve: float [epochs or more, 4], as `Curve`; epochs: those
     it was trained for, one in which its loss became no number among them. ended: `patience` or own
-    code did, or as many epochs as a final model has; cut: max_epochs did, for good. agreed: as in
-    `HeadScores`. began: its accuracy before, where it had learnt already.
+    code did, or as many epochs as a final model has; cut: max_epochs did, for good. agreement: as
+    `HeadScores` has it. began: its accuracy before, where it had learnt already. label_smoothing:
+    of what it was taught, which keeps its log-loss up.
     """
 
     task: HeadTask
@@ -37,8 +38,9 @@ class Course:
     diverged: bool
     ended: bool
     cut: bool
-    agreed: bool
+    agreement: tuple[bool, bool]
     began: float | None = None
+    label_smoothing: float = 0.0
 
 
 def lost_of(
@@ -84,16 +86,18 @@ def _only_guessed(course: Course, labels: np.ndarray, images_count_alike: bool) 
     """Whether a head was never better than always giving one answer: neither by more right ones
     than luck gives, on what it trained on or on what it is scored on, nor by a lower log-loss,
     which tells that a head has learnt rare classes. Few images, one large class or weights by class
-    leave a head that learns no room to be so; one that guesses agrees with no class then either.
+    leave a head that learns no room to be so; one that guesses goes with no class then either.
     """
+    if course.agreement[0]:
+        return False
     trained, scored = labels[course.task.train], labels[course.task.validate]
     most = most_by_guessing(trained), most_by_guessing(scored)
     for reached, by_luck in zip(course.curve[:, [1, 3]].max(axis=0), most, strict=True):
         if reached > by_luck or reached == 1:
             return False
-    if course.curve[:, 2].min() < LEAST_LOSS * loss_by_guessing(scored):
+    if course.curve[:, 2].min() < LEAST_LOSS * loss_by_guessing(scored, course.label_smoothing):
         return False
-    return (images_count_alike and max(most) < 1) or not course.agreed
+    return (images_count_alike and max(most) < 1) or not any(course.agreement)
 
 
 def _are_even(labels: np.ndarray) -> bool:
@@ -117,11 +121,13 @@ def share_by_guessing(labels: np.ndarray) -> float:
     return float(np.bincount(labels).max()) / len(labels)
 
 
-def loss_by_guessing(labels: np.ndarray) -> float:
-    """The lowest log-loss of one answer to all images: the entropy of their classes' shares."""
+def loss_by_guessing(labels: np.ndarray, smoothing: float = 0.0) -> float:
+    """The lowest log-loss of one answer to all images: the entropy of their classes' shares. Of a
+    head that was taught smoothed labels, the loss of those shares, smoothed alike."""
     counts = np.bincount(labels)
     shares = counts[counts > 0] / len(labels)
-    return float(-(shares * np.log(shares)).sum())
+    given = (1 - smoothing) * shares + smoothing / len(shares)
+    return float(-(shares * np.log(given)).sum())
 
 
 def most_by_guessing(labels: np.ndarray) -> float:

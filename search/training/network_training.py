@@ -91,6 +91,7 @@ def train_phase(
         pauses=phase.num_epochs(protocol) < phase.max_epochs,
         began=phase.began,
         images_count_alike=training.class_weight == "none",
+        label_smoothing=training.label_smoothing,
     )
     schedule = Schedule(
         phase.learning_rate, phase.warmup_epochs, phase.max_epochs, training.weight_decay

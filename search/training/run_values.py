@@ -52,6 +52,7 @@ class RunPlan:
     # False: classes weigh the same however few images they have, and a head that learns need not be
     # better than always giving one answer.
     images_count_alike: bool = True
+    label_smoothing: float = 0.0
 
     @property
     def is_final(self) -> bool:

@@ -155,8 +155,9 @@ class _Run:
             diverged=head in self.diverged,
             ended=ended,
             cut=not ended and not plan.pauses,
-            agreed=self.scores.agreed(head),
+            agreement=self.scores.agreement(head),
             began=plan.began[head] if plan.began else None,
+            label_smoothing=plan.label_smoothing,
         )
 
     def report(self) -> EpochReport:
