@@ -339,3 +339,9 @@ def test_what_has_no_effect_of_its_own_is_not_said_to_be_measured_or_best() -> N
     assert view.best.trial == 3
     assert "Largest effect: #5, " in floor_description(view)
     assert "#3: nothing to compare with" in [cell.text for cell in whole_table(view).rows[0]]
+
+
+def test_a_baseline_that_failed_in_the_confirmation_is_told_of_below_the_answer() -> None:
+    state = make_state(failed=(9,))
+    (line,) = (each for each in beside_answer(SearchView(state)) if "Nothing here" in each)
+    assert "no augmentation, which all is compared with, failed there (" in line

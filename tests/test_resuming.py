@@ -17,7 +17,7 @@ from search.driver.run_reading import open_run
 from search.experiment.config import ExperimentConfig
 from search.journal.run_dir import read_predictions
 from search.journal.state import SearchResult, SearchState
-from search.report.sentences import notices
+from search.report.answer_text import beside_answer
 from search.report.view import SearchView
 from search.report.wording import label_text
 from search.verification.comparison import Comparison
@@ -165,8 +165,8 @@ def test_where_no_augmentation_fails_again_in_the_confirmation_the_search_has_th
     assert not evidence.trained
     assert evidence.answer.kind == without.answer.kind
     assert evidence.claims.augmentations == without.claims.augmentations
-    said = " ".join(notices(SearchView(result.state)))
-    assert "no augmentation, which all is compared with, failed (2 of 4 networks" in said
+    said = " ".join(beside_answer(SearchView(result.state)))
+    assert "no augmentation, which all is compared with, failed there (2 of 4 networks" in said
     assert_sound(run_dir)
 
 

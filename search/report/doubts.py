@@ -4,7 +4,7 @@ from the view alone."""
 from collections.abc import Iterator
 
 from search.evidence.answer import VerdictWord
-from search.evidence.rested import is_luck_assumed
+from search.evidence.rested import failed_to_confirm, is_luck_assumed
 from search.experiment.trial import TrialRecord
 from search.report.judged import Judged, WholeSetting
 from search.report.trial_facts import given_text
@@ -21,7 +21,8 @@ WHY_IN_DOUBT: dict[VerdictWord, str] = {
 def doubt_lines(view: SearchView) -> list[str]:
     if view.answer is None:
         return [*_of_rows(view)]
-    return [*_of_rows(view), *_leaning(view), *_disagreeing(view), *_assumed(view), *_on_test(view)]
+    said = (_of_rows, _leaning, _unconfirmed, _disagreeing, _assumed, _on_test)
+    return [line for tell in said for line in tell(view)]
 
 
 def _rows(view: SearchView) -> tuple[Judged | WholeSetting, ...]:
@@ -49,6 +50,17 @@ def _leaning(view: SearchView) -> Iterator[str]:
     augmented = [record for record in view.rested_on if record.spec.settings.augmentation]
     if against := view.little_training(augmented):
         yield f"This counts against augmentation: {' and '.join(against)}."
+
+
+def _unconfirmed(view: SearchView) -> Iterator[str]:
+    """Where the search went on without what all is compared with in the confirmation."""
+    failed = next(filter(failed_to_confirm, view.records), None)
+    if view.is_final and failed is not None and failed.result is not None:
+        yield (
+            "Nothing here is confirmed on fresh seeds, and all that is told rests on the search "
+            "alone: no augmentation, which all is compared with, failed there "
+            f"({failed.result.error})."
+        )
 
 
 def _disagreeing(view: SearchView) -> Iterator[str]:

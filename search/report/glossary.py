@@ -133,7 +133,7 @@ GLOSSARY = (
     Term(
         "lost",
         "How many heads did not train: they diverged, never were better than guessing, or were "
-        "undone by fine-tuning. They are scored with the others.",
+        "undone by fine-tuning. They are scored with the others, unless the trial failed by them.",
         ("lost",),
     ),
     Term(

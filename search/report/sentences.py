@@ -95,14 +95,12 @@ def _unfinished(view: SearchView) -> list[str]:
             f"The time ran out (search.max_hours) when {plural(view.cut_after, 'trial')} had been "
             "begun."
         )
-    if not view.is_confirmed:
+    failed = any(map(failed_to_confirm, view.records))  # that is said below the answer
+    if not view.is_confirmed and not (view.is_final and failed):
         off = "it was switched off (evaluation.confirm: null)"
         so_far = "it has not ended" if view.of_kind("confirm") else "no trial got so far"
         why = so_far if view.confirmation_is_on else off
-        failed = next(filter(failed_to_confirm, view.records), None)
-        if view.is_final and failed is not None and failed.result is not None:
-            why = f"no augmentation, which all is compared with, failed ({failed.result.error})"
-        elif view.is_final and view.is_stopped_early:
+        if view.is_final and view.is_stopped_early:
             why = "all that it would have trained was known before"
         said.append(f"Nothing here is confirmed on {fresh_text(view)}: {why}.")
     return said
