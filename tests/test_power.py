@@ -95,6 +95,19 @@ def test_a_single_fold_scores_the_validation_images_only() -> None:
     assert advice.needed.folds > 1
 
 
+def test_no_folds_are_told_that_a_plan_may_not_have() -> None:
+    plan, known = Plan(3409, 1, 3), KnownBaseline(0.84)
+    alone = advise(plan, known, "accuracy", num_validation=2000, folds=())
+    assert alone.needed is not None
+    assert alone.needed.folds == 1
+    assert alone.needed.num_images == 2000
+    assert detectable_effect(alone.needed, assumed_spread(0.84)) <= 0.01
+    few = advise(plan, known, "accuracy", num_validation=341, folds=())
+    assert few.needed is None
+    assert "folds" not in few.text
+    assert few.text.endswith("images.")
+
+
 def test_advice_reads_as_plain_sentences() -> None:
     assert advise(Plan(10_000, 5, 3), KnownBaseline(0.8, IMAGES_ONLY), "accuracy").text == (
         "5 folds x 3 seeds on 10,000 images find an effect of 0.28 points 4 times in 5. "

@@ -23,7 +23,7 @@ from search.commands.costs import (
 from search.commands.search_plan import SearchPlan
 from search.driver.code_files import code_of
 from search.driver.looking import looks_declared
-from search.driver.plan_checks import cut_at_first, plan_lines
+from search.driver.plan_checks import allowed_folds, cut_at_first, plan_lines
 from search.driver.prepare import (
     Prepared,
     check_model,
@@ -162,7 +162,8 @@ def _advice(prepared: Prepared, measured: Measured | None) -> Advice:
         room=_room(metrics, objective),
         weight=float(np.sqrt((weights**2).mean())),
     )
-    return advise(plan, known, objective, num_validation=int((splits == VALIDATION).sum()))
+    folds = allowed_folds(prepared.config, prepared.dataset)
+    return advise(plan, known, objective, int((splits == VALIDATION).sum()), folds)
 
 
 def _independent_share(dataset: Dataset) -> float:

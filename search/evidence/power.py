@@ -5,6 +5,7 @@ Before any run the spread is assumed from what was seen on frozen features; afte
 measured from the runs without augmentation. Plans only; what was found is in `evaluation`.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from math import inf, sqrt
 from typing import Any, Literal
@@ -231,12 +232,17 @@ def detectable_effect(plan: Plan, spread: Spread, power: float = 0.8) -> float:
 
 
 def advise(
-    plan: Plan, known: KnownBaseline, objective: Objective, num_validation: int | None = None
+    plan: Plan,
+    known: KnownBaseline,
+    objective: Objective,
+    num_validation: int | None = None,
+    folds: Collection[int] = (5, 10),
 ) -> Advice:
     """What the plan can detect and what TARGET would take.
 
     plan: its images are those of train and validation together, which folds score between them;
-    num_validation: scored where `folds` is 1 (None: as many).
+    num_validation: scored where `folds` is 1 (None: as many). folds: that the plan may have
+    instead of its own.
     """
     scored = num_validation if plan.folds == 1 and num_validation else plan.num_images
     asked = replace(plan, num_images=scored)
@@ -253,8 +259,8 @@ def advise(
     found = detectable_effect(asked, spread)
     best = detectable_effect(replace(asked, independent_share=1.0), spread)
     plans = (
-        replace(plan, folds=folds, seeds=seeds)
-        for folds in sorted({plan.folds, 5, 10} - {1})
+        replace(each, seeds=seeds)
+        for each in (asked, *(replace(plan, folds=each) for each in folds))
         for seeds in range(2, _MOST_SEEDS + 1)
     )
     enough = [each for each in plans if detectable_effect(each, spread) <= TARGET]
