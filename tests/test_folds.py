@@ -14,6 +14,7 @@ from data.dataset_notes import DataNotes
 from data.errors import UserError
 from data.settings import DatasetConfig
 from search.driver.experiment_file import parse_config
+from search.driver.plan_checks import allowed_folds
 from search.driver.prepare import Heard, prepare, resources_of
 from search.experiment.trial import Protocol
 from search.training.head_tasks import head_tasks, pool_rows, stratified_folds
@@ -61,6 +62,27 @@ def test_folds_over_a_limited_data_set_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="limit_per_class is set; write folds: 1"):
         prepare(config, resources_of(config, tmp_path), Heard(doing=steps.append))
     assert not steps  # TensorFlow was not started
+
+
+@pytest.mark.parametrize(
+    ("limit", "num", "folds"), [(None, 12, (5, 10)), (None, 6, (5,)), (7, 12, ())]
+)
+def test_folds_that_would_be_refused_are_not_advised(
+    tmp_path: Path, limit: int | None, num: int, folds: tuple[int, ...]
+) -> None:
+    write_folders(tmp_path / "data", {"cat": num, "dog": 12})
+    data = {"source": "folder", "path": str(tmp_path / "data"), "image_size": 8}
+    config = parse_config(
+        {
+            "name": "few",
+            "dataset": {**data, "split": {"test": 0}, "limit_per_class": limit},
+            "augmentation": {"horizontal_flip": [False, True]},
+            "model": {"backbone": "small-cnn", "weights": "random"},
+            "evaluation": {"folds": 1, "test": False},
+        },
+        "test",
+    )
+    assert allowed_folds(config, opened(config.dataset, tmp_path / "cache")) == folds
 
 
 def test_folds_without_copies_are_those_of_scikit_learn() -> None:

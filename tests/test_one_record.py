@@ -18,9 +18,10 @@ from docs.generate.settings_page import settings_page
 from search.commands.single_run import export, write_preview
 from search.driver.experiment_file import parse_config
 from search.driver.session import SessionOptions, run_search
+from search.evidence.advice import KnownBaseline, advise
 from search.evidence.evaluation import metric_values, paired_difference, paired_effect
 from search.evidence.floor import Flips, null_floor
-from search.evidence.power import KnownBaseline, Plan, advise, measured_spread
+from search.evidence.power import Plan, measured_spread
 from search.evidence.resampling import image_variance, strata
 from search.experiment.answers import Predictions
 from search.experiment.complaints import schema_of

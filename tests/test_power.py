@@ -6,15 +6,8 @@ from math import sqrt
 import numpy as np
 import pytest
 
-from search.evidence.power import (
-    KnownBaseline,
-    Plan,
-    Spread,
-    advise,
-    assumed_spread,
-    detectable_effect,
-    measured_spread,
-)
+from search.evidence.advice import KnownBaseline, advise
+from search.evidence.power import Plan, Spread, assumed_spread, detectable_effect, measured_spread
 from search.experiment.answers import Predictions
 from search.experiment.objectives import OBJECTIVES
 
@@ -39,8 +32,8 @@ def test_more_power_and_more_comparisons_take_larger_effects() -> None:
 def test_heads_set_a_limit_that_images_do_not_lift() -> None:
     heads_only = Spread(image=0, noise=0, head=0.01)
     few, many = (detectable_effect(Plan(n, 5, 3), heads_only) for n in (1000, 1_000_000))
-    # 15 heads, 10 degrees of freedom: 2.228 + 0.879 of 0.01 / sqrt(15)
-    assert few == many == pytest.approx(3.107 * 0.01 / sqrt(15), rel=1e-3)
+    # 15 heads, 10 degrees of freedom and 2 beforehand: 2.179 + 0.842 of 0.01 / sqrt(15)
+    assert few == many == pytest.approx(3.021 * 0.01 / sqrt(15), rel=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -95,13 +88,30 @@ def test_a_single_fold_scores_the_validation_images_only() -> None:
     assert advice.needed.folds > 1
 
 
+def test_no_folds_are_told_that_a_plan_may_not_have() -> None:
+    plan, known = Plan(3409, 1, 3), KnownBaseline(0.84)
+    alone = advise(plan, known, "accuracy", num_validation=2000, folds=())
+    assert alone.needed is not None
+    assert alone.needed.folds == 1
+    assert alone.needed.num_images == 2000
+    assert detectable_effect(alone.needed, assumed_spread(0.84)) <= 0.01
+    few = advise(plan, known, "accuracy", num_validation=50, folds=())
+    assert few.needed is None
+    assert few.larger is not None
+    assert few.larger.folds == 1
+    assert detectable_effect(few.larger, assumed_spread(0.84)) <= 0.01
+    assert "folds" not in few.text
+    images, seeds = few.larger.num_images, few.larger.seeds
+    assert few.text.endswith(f"1 point would take about {images:,} images and {seeds} seeds.")
+
+
 def test_advice_reads_as_plain_sentences() -> None:
     assert advise(Plan(10_000, 5, 3), KnownBaseline(0.8, IMAGES_ONLY), "accuracy").text == (
         "5 folds x 3 seeds on 10,000 images find an effect of 0.28 points 4 times in 5. "
         "1 point takes no more than 5 folds x 2 seeds."
     )
     assert advise(Plan(200, 5, 3, 20), KnownBaseline(0.84), "accuracy").text.endswith(
-        "1 point would take about 12,800 images."
+        "1 point would take about 1,600 images and 9 seeds."
     )
 
 
@@ -113,10 +123,8 @@ def test_impossible_plans_are_refused() -> None:
 
 
 def test_a_plan_too_small_for_any_gain_says_that_it_can_show_nothing() -> None:
-    # 40 images, one fold and two seeds: one degree of freedom, and 2.8 of a share, which is 280
-    # points
-    assert detectable_effect(Plan(40, 1, 2, 43), assumed_spread(0.85)) > 2
-    advice = advise(Plan(40, 1, 2, 43), KnownBaseline(0.85), "accuracy")
+    assert detectable_effect(Plan(10, 1, 2, 43), assumed_spread(0.85)) > 0.15
+    advice = advise(Plan(10, 1, 2, 43), KnownBaseline(0.85), "accuracy")
     assert advice.detectable_effect is None
     assert advice.room == pytest.approx(0.15)
     assert "can show nothing" in advice.text
@@ -168,3 +176,49 @@ def test_balanced_accuracy_of_unlike_classes_varies_more() -> None:
     )
     assert plain is not None
     assert balanced == pytest.approx(weight * plain)
+
+
+def test_networks_vary_more_than_heads_on_frozen_features() -> None:
+    plan = Plan(1347, 1, 6, 4, search_seeds=3)
+    frozen, networks = (
+        advise(plan, KnownBaseline(0.85, head_spread=spread), "accuracy").detectable_effect
+        for spread in (0.02, 0.06)
+    )
+    assert frozen is not None
+    assert networks is not None
+    assert networks > 1.7 * frozen
+
+
+@pytest.mark.parametrize(
+    ("plan", "accuracy", "spread", "measured"),
+    [
+        (Plan(1347, 1, 1, 3, search_seeds=1), 0.86, 0.06, 0.113),
+        (Plan(1347, 1, 1, 3, search_seeds=2), 0.88, 0.06, 0.061),
+        (Plan(1347, 1, 4, 7, search_seeds=4), 0.90, 0.06, 0.033),
+        (Plan(1078, 2, 3, 3, search_seeds=1), 0.95, 0.06, 0.021),
+        (Plan(1347, 1, 6, 4, search_seeds=3), 0.94, 0.06, 0.018),
+        (Plan(631, 1, 4, 4, search_seeds=3), 0.97, 0.06, 0.022),
+        (Plan(341, 1, 8, 4, search_seeds=5), 0.67, 0.02, 0.029),
+    ],
+)
+def test_a_plan_is_told_what_small_searches_measured(
+    plan: Plan, accuracy: float, spread: float, measured: float
+) -> None:
+    told = detectable_effect(plan, assumed_spread(accuracy, head_spread=spread))
+    assert 0.8 < told / measured < 1.4
+
+
+def test_luck_that_no_head_was_seen_twice_of_is_known_badly() -> None:
+    spread = Spread(image=0.0, noise=0.0, head=0.01)
+    once = detectable_effect(Plan(1000, 1, 1), spread)
+    assert once == pytest.approx((4.303 + 0.842) * 0.01, rel=1e-3)  # t of 2
+    seen = detectable_effect(Plan(1000, 1, 1, search_seeds=11), spread)
+    assert seen == pytest.approx((2.179 + 0.842) * 0.01, rel=1e-3)  # t of 12
+    # that it is known badly widens all intervals together: not a t of 0.05 / 20
+    many = detectable_effect(Plan(1000, 1, 1, 20), spread)
+    assert many == pytest.approx((3.023 * 4.303 / 1.960 + 0.842) * 0.01, rel=1e-3)
+
+
+def test_noise_of_images_is_no_doubt_where_no_head_is_seen_twice() -> None:
+    noise = Spread(image=0.0, noise=0.1, head=0.0)
+    assert detectable_effect(Plan(10_000, 1, 1), noise) == pytest.approx(0.0028016, rel=1e-3)

@@ -1,6 +1,7 @@
 """What would have shown an effect that a search missed: on measurements whose variances are known,
 the size that is told finds it, and a smaller one does not."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from math import sqrt
 
@@ -40,12 +41,15 @@ def measurements(images: float, noise: float, heads: float, size: Size = NOW) ->
     )
 
 
-def shown(images: float, noise: float, heads: float, now: Size = NOW) -> Shortfall:
+def shown(
+    images: float, noise: float, heads: float, now: Size = NOW, folded: Sequence[Size] = ()
+) -> Shortfall:
     found = blur_of(measurements(images, noise, heads), PAIR, "confirm")
     missed = POWERED * sqrt(images + noise + heads)
-    return what_would_show(found, CRITICAL, now, 10_000, missed, negligible=0.005)
+    return what_would_show(found, CRITICAL, now, folded, missed, negligible=0.005)
 
 
+FOLDED = tuple(Size(seeds=4, folds=folds, images=10_000) for folds in (5, 10))
 PAIR = Contrasts(np.array([[-1.0, 1.0]]))
 POINT = 0.01**2  # the variance of a standard error of a point
 
@@ -101,15 +105,22 @@ def test_seeds_are_no_way_where_images_alone_blur_and_images_none_where_heads_do
 
 def test_more_folds_score_more_images_where_the_validation_split_alone_was_scored() -> None:
     one = Size(seeds=4, folds=1, images=1000)
-    found = shown(3e-5, 0.0, 0.0, one)
+    found = shown(3e-5, 0.0, 0.0, one, FOLDED)
     assert found.ways[0] == Size(seeds=4, folds=5, images=10_000)
     assert found.ways[-1].folds == 1
     assert found.ways[-1].images > 1000
     assert shown(3e-5, 0.0, 0.0).ways[0].folds == 5  # which all images are scored in already
 
 
+def test_no_more_folds_are_told_than_a_plan_may_have() -> None:
+    one = Size(seeds=4, folds=1, images=1000)
+    found = shown(3e-5, 0.0, 3e-5, one)
+    assert found.ways
+    assert {size.folds for size in found.ways} == {1}
+
+
 def test_ways_are_told_the_cheapest_first() -> None:
-    found = shown(2e-6, 4e-6, 4e-6, Size(seeds=4, folds=1, images=1000))
+    found = shown(2e-6, 4e-6, 4e-6, Size(seeds=4, folds=1, images=1000), FOLDED)
     heads = [size.seeds * size.folds for size in found.ways[:-1]]
     assert heads == sorted(heads)
     assert found.ways[-1].images > 1000  # the dearest: they have to be found
@@ -117,13 +128,13 @@ def test_ways_are_told_the_cheapest_first() -> None:
 
 def test_what_no_size_shows_has_no_way() -> None:
     blur = Blur(images=0.0, noise=0.0, heads=0.0, rest=POINT)
-    assert not what_would_show(blur, CRITICAL, NOW, 1000, 0.04, 0.005).ways
+    assert not what_would_show(blur, CRITICAL, NOW, (), 0.04, 0.005).ways
 
 
 def test_half_of_what_was_missed_is_asked_for_where_no_size_shows_what_matters() -> None:
     by_heads = Blur(images=POINT, noise=0.0, heads=1.0, rest=0.0)
     assert by_heads.at(NOW.model_copy(update={"seeds": MOST_SEEDS}), NOW) > 1e-4
-    found = what_would_show(by_heads, CRITICAL, NOW, 1000, POWERED, 0.005)
+    found = what_would_show(by_heads, CRITICAL, NOW, (), POWERED, 0.005)
     assert found.target == pytest.approx(POWERED / 2)
     assert [size.seeds for size in found.ways] == [4 * NOW.seeds + 1]
 
@@ -131,12 +142,12 @@ def test_half_of_what_was_missed_is_asked_for_where_no_size_shows_what_matters()
 def test_a_smaller_effect_is_asked_for_where_one_that_matters_would_have_been_seen() -> None:
     for missed, target in ((0.03, 0.01), (0.007, 0.005), (0.004, 0.002)):
         blur = Blur(images=(missed / POWERED) ** 2, noise=0.0, heads=0.0, rest=0.0)
-        found = what_would_show(blur, CRITICAL, NOW, 1000, missed, 0.005)
+        found = what_would_show(blur, CRITICAL, NOW, (), missed, 0.005)
         assert found.target == target
         assert found.ways
     # a pair that was trained as long again tells more than the claim, whose strength was not
     known = Blur(images=1e-7, noise=0.0, heads=0.0, rest=0.0)
-    assert not what_would_show(known, CRITICAL, NOW, 1000, 0.007, 0.005).ways
+    assert not what_would_show(known, CRITICAL, NOW, (), 0.007, 0.005).ways
 
 
 SHORTFALL = Shortfall(

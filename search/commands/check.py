@@ -23,7 +23,7 @@ from search.commands.costs import (
 from search.commands.search_plan import SearchPlan
 from search.driver.code_files import code_of
 from search.driver.looking import looks_declared
-from search.driver.plan_checks import cut_at_first, plan_lines
+from search.driver.plan_checks import allowed_folds, cut_at_first, plan_lines
 from search.driver.prepare import (
     Prepared,
     check_model,
@@ -36,7 +36,8 @@ from search.driver.run_reading import read_journal
 from search.driver.specs import controls_of
 from search.driver.unchanged import unchanged_lines
 from search.driver.workload import Workload, heads_trained, trained_later, workload
-from search.evidence.power import Advice, KnownBaseline, Plan, Spread, advise, measured_spread
+from search.evidence.advice import Advice, KnownBaseline, advise
+from search.evidence.power import Plan, Spread, measured_spread
 from search.experiment.config import ExperimentConfig
 from search.experiment.objectives import OBJECTIVES, SHOWN_ANYWAY, Objective
 from search.experiment.precisions import Precision
@@ -44,6 +45,7 @@ from search.experiment.trial import Resources, TrialRecord
 from search.journal.run_dir import JOURNAL
 from search.journal.state import replay
 from search.report.time_left import seconds_of
+from search.training.modes import MODES
 from search.verification.consistency import JournaledAnswers
 
 # Beside training: to start, compile, write the page and the model; and for each trial. Of searches
@@ -155,14 +157,17 @@ def _advice(prepared: Prepared, measured: Measured | None) -> Advice:
         seeds=evaluation.confirm.seeds if evaluation.confirm else evaluation.seeds,
         num_compared=prepared.num_trials + len(controls_of(prepared.config)) - 1,
         independent_share=_independent_share(prepared.dataset),
+        search_seeds=evaluation.seeds if evaluation.confirm else None,
     )
     known = KnownBaseline(
         accuracy=metrics.get(SHOWN_ANYWAY, TYPICAL_ACCURACY),
         spread=spread,
         room=_room(metrics, objective),
         weight=float(np.sqrt((weights**2).mean())),
+        head_spread=MODES[prepared.space.mode].usual_spread,
     )
-    return advise(plan, known, objective, num_validation=int((splits == VALIDATION).sum()))
+    folds = allowed_folds(prepared.config, prepared.dataset)
+    return advise(plan, known, objective, int((splits == VALIDATION).sum()), folds)
 
 
 def _independent_share(dataset: Dataset) -> float:

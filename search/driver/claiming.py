@@ -15,6 +15,7 @@ from data.augmentations import is_option
 from data.dataset import TRAIN, VALIDATION
 from search.driver.declaration import Declaration
 from search.driver.phases import Context, Knowledge, best_trials
+from search.driver.plan_checks import allowed_folds
 from search.driver.specs import RECOMMENDED
 from search.evidence.answer import (
     Answer,
@@ -203,12 +204,15 @@ class Look:
         stage = KINDS["confirm" if config.evaluation.confirm else "trial"].part
         folds, pool = config.evaluation.folds, int(np.isin(splits, (TRAIN, VALIDATION)).sum())
         scored = pool if folds > 1 else int((splits == VALIDATION).sum())
-        seeds = (config.evaluation.confirm or config.evaluation).seeds
+        now = Size(
+            seeds=(config.evaluation.confirm or config.evaluation).seeds, folds=folds, images=scored
+        )
+        others = allowed_folds(config, self.context.prepared.dataset) if pool > scored else ()
         return what_would_show(
             blur_of(self.measured, self._deciding(least, stage), stage),
             claims.critical,
-            Size(seeds=seeds, folds=folds, images=scored),
-            pool,
+            now,
+            [now.model_copy(update={"folds": each, "images": pool}) for each in others],
             missed=least.measured.detectable,
             negligible=claims.negligible,
         )

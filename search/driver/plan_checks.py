@@ -24,6 +24,7 @@ from search.training.modes import mode_of
 
 AMPLE = 5  # times patience: far more than most networks take
 MOST_HEADS_CUT = 0.5  # of a training's heads, cut
+_USUAL_FOLDS = (5, 10)
 
 
 def check_limit(config: ExperimentConfig) -> None:
@@ -71,6 +72,22 @@ def _check_group_folds(config: ExperimentConfig, dataset: Dataset, pool: np.ndar
                 f"evaluation.folds is {folds}, but the groups of class {name!r} cannot be dealt so "
                 "that each fold has one; lower folds"
             )
+
+
+def allowed_folds(config: ExperimentConfig, dataset: Dataset) -> tuple[int, ...]:
+    """Those that advice may name: of the usual numbers the ones that would not be refused."""
+
+    def is_allowed(folds: int) -> bool:
+        evaluation = config.evaluation.model_copy(update={"folds": folds})
+        asked = config.model_copy(update={"evaluation": evaluation})
+        try:
+            check_limit(asked)
+            check_folds(asked, dataset)
+        except UserError:
+            return False
+        return True
+
+    return tuple(folds for folds in _USUAL_FOLDS if is_allowed(folds))
 
 
 def check_answers(config: ExperimentConfig, dataset: Dataset) -> None:

@@ -1,6 +1,6 @@
 """What would have shown an effect that a search could not see: more seeds, folds or images."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil, floor, log10
 
@@ -11,7 +11,6 @@ from search.evidence.intervals import POWER, Contrasts
 from search.evidence.measurements import Measurements
 
 MOST_SEEDS = 100  # beyond, only images help
-_FOLDS = (5, 10)
 
 
 @dataclass(frozen=True)
@@ -51,11 +50,12 @@ def blur_of(measured: Measurements, asked: Contrasts, stage: str) -> Blur:
 
 
 def what_would_show(
-    blur: Blur, critical: float, now: Size, pool: int, missed: float, negligible: float
+    blur: Blur, critical: float, now: Size, folded: Sequence[Size], missed: float, negligible: float
 ) -> Shortfall:
     """What would find twice of what is negligible; where nothing would, half of what was missed.
-    missed: the effect that the search could just have found. critical: of its intervals. pool:
-    the images that more folds would score: train and validation."""
+    missed: the effect that the search could just have found. critical: of its intervals.
+    folded: with more folds, as many as the plan may have and which score more images, the fewest
+    first."""
     from scipy.special import ndtri  # half a second to import
 
     powered = critical + float(ndtri(POWER))
@@ -63,7 +63,7 @@ def what_would_show(
     sizes = [size for size in (2 * negligible, negligible) if size < missed]
     for target in (*sizes, missed / 2):
         allowed = (target / powered) ** 2
-        ways = (*_more_heads(blur, now, pool, allowed), *_more_images(blur, now, allowed))
+        ways = (*_more_heads(blur, now, folded, allowed), *_more_images(blur, now, allowed))
         if ways:
             break
     ordered = sorted(ways, key=lambda size: _cost(size, now))
@@ -76,10 +76,9 @@ def _cost(size: Size, now: Size) -> tuple[bool, int]:
     return new_images, size.folds * size.seeds
 
 
-def _more_heads(blur: Blur, now: Size, pool: int, allowed: float) -> Iterator[Size]:
-    """The fewest seeds, and, where only the validation split was scored, the fewest folds."""
-    folds = [Size(seeds=now.seeds, folds=f, images=pool) for f in _FOLDS]
-    for start in (now, *(folds if now.folds == 1 and pool > now.images else ())):
+def _more_heads(blur: Blur, now: Size, folded: Sequence[Size], allowed: float) -> Iterator[Size]:
+    """The fewest seeds, and the fewest folds."""
+    for start in (now, *folded):
         sizes = (
             start.model_copy(update={"seeds": seeds}) for seeds in range(now.seeds, MOST_SEEDS + 1)
         )
