@@ -143,7 +143,8 @@ def policy_of(state: SearchState, trial: int | None = None) -> Policy:
     augmentation, training = winner["augmentation"], winner["training"]
     how = f"{_how(training)}{';' if view.beside else ''}{beside_text(view.beside)}"
     unknown = view.answer is not None and view.answer.kind == "cannot_tell"
-    how += "; report.html says what is in doubt" if doubt_lines(view) else ""
+    if augmentation and doubt_lines(view):
+        how += "; report.html says what is in doubt"
     what = "Nothing was shown to help in" if unknown else "Recommended by"
     return Policy(
         _title(f"{what} the search {name}, {images}{how}", augmentation), augmentation, size
