@@ -1,6 +1,7 @@
 """Measurements, simultaneous intervals, curves and designs, on numbers small enough to work out,
 and against a world whose truth is known."""
 
+from dataclasses import replace
 from math import sqrt
 
 import numpy as np
@@ -138,6 +139,22 @@ def test_a_training_that_some_heads_fail_in_does_not_blur_the_others() -> None:
     without = measure(done[:7], labels, "accuracy")
     assert ruined.luck.variance[:7] == pytest.approx(without.luck.variance, rel=0.2)
     assert ruined.luck.variance[7] > 100 * without.luck.variance.max()
+
+
+@pytest.mark.parametrize(("setting", "is_blurred"), [("0", True), ("", False)])
+def test_luck_is_told_by_setting_over_rounds_unless_a_training_is_of_none(
+    setting: str, is_blurred: bool
+) -> None:
+    done, labels = trainings(num_images=341, seeds=4, count=8)
+    again, _ = trainings(num_images=341, seeds=4, count=8)
+    first = done[0].predictions
+    answers = first.predicted.copy()
+    answers[0] = (labels + 1) % 10  # one network did not train
+    spoilt = Training("spoilt", "search", replace(first, predicted=answers), setting)
+    rest = [replace(each, setting=each.name) for each in done[1:]]
+    anew = [Training(f"again {t.name}", "confirm", t.predictions, t.name) for t in again]
+    luck = measure([spoilt, *rest, *anew], labels, "accuracy").luck
+    assert (luck.variance[8] > 10 * luck.variance[9]) == is_blurred
 
 
 def test_one_contrast_has_the_normal_interval_and_many_the_one_of_their_largest() -> None:

@@ -94,7 +94,10 @@ class Look:
         return measure(
             (
                 Training(
-                    str(each.trial), KINDS[each.kind].part, predictions(each.trial), str(point)
+                    str(each.trial),
+                    KINDS[each.kind].part,
+                    predictions(each.trial),
+                    "" if _has_lost(each) else str(point),
                 )
                 for each, point in zip(self.records, self.points, strict=True)
             ),
@@ -237,6 +240,12 @@ def chosen_beside(known: Knowledge) -> dict[str, Any]:
     """The values that were chosen, when the search phase ended, for what is searched beside
     augmentation; empty before."""
     return known.evidence.claims.beside if known.evidence.claims else {}
+
+
+def _has_lost(record: TrialRecord) -> bool:
+    """Whether a network of it did not train: what they differ by is then its own, and says nothing
+    of other trainings of its setting."""
+    return record.result is not None and bool(record.result.lost)
 
 
 def _own(record: TrialRecord) -> tuple[str, ...]:
