@@ -85,8 +85,7 @@ class Advice(Frozen):
             what = OBJECTIVES[self.objective].words
             return (
                 f"How far {what} differs by luck is not known before a first run; ask again when "
-                "its controls "
-                "are trained."
+                "its controls are trained."
             )
         compared = self.plan.num_compared
         among = f", as one of {compared} compared" if compared > 1 else ""

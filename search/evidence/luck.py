@@ -75,25 +75,18 @@ def assumed_luck(
 def luck_of(stages: list[str], settings: list[str], reduced: list[Reduced], assumed: float) -> Luck:
     """Trainings of a stage and heads of a (seed, fold) as rows and columns: what is left of a
     head's mean beyond its row and its column is its own luck, and noise of its images."""
-    count = len(reduced)
-    own, noise, df, apart = np.zeros(count), np.zeros(count), np.zeros(count), np.zeros(count, bool)
     # a score's share of one head's variance
     per_head = np.array([float((each.weights**2).sum()) / len(each.heads) for each in reduced])
-    for stage in sorted(set(stages)):
-        rows = np.array([index for index, each in enumerate(stages) if each == stage])
-        if len(rows) > 1:
-            trainings = [reduced[row] for row in rows]
-            own[rows], df[rows], apart[rows] = _stage_luck(trainings)
-            told = [each.noise for each in trainings if each.noise is not None]
-            noise[rows] = float(np.mean(told))
+    own, noise, df, apart = _by_stage(stages, reduced)
     if not df.any():
-        none = np.zeros(count)
+        none = np.zeros(len(reduced))
         return Luck(own, assumed * per_head, none, none, none, PRIOR_DF)
     noise = float(df @ (noise / per_head) / df.sum()) * per_head
-    each = np.unique(settings, return_inverse=True)[1]
-    own_df = np.bincount(each, df)[each]
-    own = np.bincount(each, df * own / per_head)[each] / np.maximum(own_df, 1e-9) * per_head
-    wild = (np.bincount(each, apart)[each] > 0).astype(float)
+    setting = np.unique(settings, return_inverse=True)[1]
+    own_df = np.bincount(setting, df)[setting]
+    summed = np.bincount(setting, df * own / per_head)[setting]
+    own = summed / np.maximum(own_df, 1e-9) * per_head
+    wild = (np.bincount(setting, apart)[setting] > 0).astype(float)
     for _ in range(_PASSES):
         counted = df * (1 - wild)
         seen_df = float(counted.sum())
@@ -102,6 +95,22 @@ def luck_of(stages: list[str], settings: list[str], reduced: list[Reduced], assu
         least = np.maximum(pooled, np.finfo(np.float64).tiny)
         wild = np.where(own_df > 0, _wild(np.minimum(own / least, _TIMES**3), own_df), 0.0)
     return Luck(own, pooled, noise, wild, own_df, seen_df + PRIOR_DF)
+
+
+def _by_stage(
+    stages: list[str], reduced: list[Reduced]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Of each training the variance of its score from its own heads, the noise in it, its degrees
+    of freedom, and whether it is apart; all 0 where it is alone in its stage."""
+    own, noise, df, apart = (np.zeros(len(reduced)) for _ in range(4))
+    for stage in sorted(set(stages)):
+        rows = np.array([index for index, each in enumerate(stages) if each == stage])
+        if len(rows) > 1:
+            trainings = [reduced[row] for row in rows]
+            own[rows], df[rows], apart[rows] = _stage_luck(trainings)
+            told = [each.noise for each in trainings if each.noise is not None]
+            noise[rows] = float(np.mean(told))
+    return own, noise, df, apart
 
 
 def _wild(ratios: np.ndarray, df: np.ndarray) -> np.ndarray:

@@ -84,7 +84,8 @@ def _assumed(view: SearchView) -> Iterator[str]:
     if view.rested_on and is_luck_assumed(view.rested_on):
         yield (
             "Each training is of one network: what chance does from one to the next was assumed, "
-            "not measured, and intervals may be too narrow; evaluation.seeds: 2 measures it."
+            "not measured, and intervals are as wide as that is unsure; evaluation.seeds: 2 "
+            "measures it."
         )
 
 
