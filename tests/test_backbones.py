@@ -156,7 +156,9 @@ def test_an_unknown_name_is_answered_with_the_nearest() -> None:
 
 
 def test_small_cnn_has_no_imagenet_weights() -> None:
-    with pytest.raises(UserError, match=r"small-cnn has no ImageNet weights.*efficientnet-lite0"):
+    with pytest.raises(
+        UserError, match=r"small-cnn has no ImageNet.*\{backbone: small-cnn, weights: random\}"
+    ):
         build_backbone("small-cnn", "imagenet", 32)
 
 

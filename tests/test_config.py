@@ -78,6 +78,10 @@ def test_an_override_takes_yaml(tmp_path: Path) -> None:
     ("key", "value", "message"),
     [
         ("trainig", {}, "trainig: unknown key; did you mean training"),
+        ("trials", 3, "trials: unknown key; did you mean search.trials?"),
+        ("seeds", 3, "did you mean evaluation.seeds or evaluation.confirm.seeds?"),
+        ("training.learning_rate", 0.1, "did you mean model.learning_rate or training.finetune."),
+        ("quatsch", 1, "quatsch: unknown key; allowed: name, seed, dataset"),
         ("search.trails", 3, "search.trails: unknown key; did you mean trials"),
         ("augmentation.rotation", 3, "rotation"),
         ("augmentation.rotation_range", "much", "rotation_range"),

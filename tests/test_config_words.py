@@ -189,6 +189,11 @@ def test_numbers_are_those_of_yaml_1_2(text: str, value: Any) -> None:
         ("search:\n  max_hours: 1:30", "line 2: 1:30, which YAML reads in another base"),
         ("search:\n\ttrials: 1", "line 2: .*indent with spaces, not tabs"),
         ("name: a: b", "line 1: mapping values are not allowed here; indent"),
+        ("a:\n  b: 1\n c: 2", "line 3: expected <block end>.*the line before may lack its colon"),
+        (
+            "a:\n  b: 1\n  c 2\n  d: 3",
+            "line 4: could not find .*the line before may lack its colon",
+        ),
         ("trials:20", "with a space after the colon"),
         ("{trials:20}", "trials:20: unknown key; write a space after the colon"),
         ("yes: 1", "the key True; keys are words, a number or yes or no in quotes"),

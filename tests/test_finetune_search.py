@@ -94,7 +94,10 @@ def test_verifying_trains_a_fine_tuned_trial_to_the_same_digits(finetuned_run: P
             {"batch_size": 1, "finetune": {"from": "all", "batch_norm": "train"}},
             "a batch norm needs two images",
         ),
-        ({"mode": "scratch", "finetune": {}}, "write `weights: random`"),
+        (
+            {"mode": "scratch", "finetune": {}},
+            r"write `model: \{weights: random\}`.*\{backbone: small-cnn, weights: random\}",
+        ),
     ],
 )
 def test_settings_that_do_not_go_together_are_refused(

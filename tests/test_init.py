@@ -227,6 +227,17 @@ def test_the_size_follows_the_pictures_as_far_as_the_backbone(
     assert image_size(shapes_of((side, side)), number).value == size
 
 
+def test_pictures_that_are_no_squares_are_said_to_be_stretched() -> None:
+    assert image_size(shapes_of((120, 120)), 60).why.endswith("median: seen as they are")
+    assert image_size(shapes_of((120, 160)), 60).why.endswith("stretched to a square as large")
+
+
+@pytest.mark.parametrize(("number", "is_told"), [(120, True), (12_000, False)])
+def test_of_few_pictures_the_network_that_gains_more_is_told(number: int, is_told: bool) -> None:
+    why = network(shapes_of((120, 160)), number)[-1].why
+    assert ("small network from scratch" in why) == is_told
+
+
 def test_pictures_of_one_orientation_are_turned_little() -> None:
     wide, tall, square = (40, 30), (30, 40), (30, 30)
     most = {
@@ -287,7 +298,7 @@ def test_no_plan_is_one_that_the_check_warns_of(
         labels=labels, splits=splits, groups=None, class_names=("a", "b")
     )
     shapes = shapes_of((side, side))
-    first = [Chosen("dataset.source", "digits", ""), *searched(shapes), *network(shapes)]
+    first = [Chosen("dataset.source", "digits", ""), *searched(shapes), *network(shapes, number)]
     for rung in ladder:
         text = experiment_text([*first, *plan_of(rung, shapes, dataset)])
         config = parse_config(parse_yaml(text, "x"), "x")
@@ -373,7 +384,7 @@ def test_a_broken_picture_is_told_and_nothing_is_written(photos: Path) -> None:
 def test_where_no_plan_fits_the_smallest_ones_time_is_told(photos: Path, smallest: None) -> None:
     result = call("photos", "--minutes", "1e-6")
     assert result.exit_code == BAD_INPUT
-    assert "the smallest plan for these images takes about" in result.stderr
+    assert "the smallest plan for these images takes about 1 minute here: allow" in result.stderr
     assert not Path("photos.yaml").exists()
 
 

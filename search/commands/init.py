@@ -16,7 +16,7 @@ from typing import Any
 from data.dataset import open_dataset
 from data.errors import UserError
 from data.files import named_path, write_atomically
-from data.messages import escaped
+from data.messages import escaped, plural
 from data.sources import SOURCES
 from search.commands.check import make_plan
 from search.commands.import_idg import EXPERIMENT_FILE, named_from
@@ -112,7 +112,7 @@ def make_experiment(asked: Asked, say: Callable[[str], None]) -> NewExperiment:
     dataset = open_dataset(settings.dataset, default_cache_dir(), seed, cores)
     for line in dataset.notes.lines():
         say(line)
-    fixed = [*first, *images, *searched(shapes), *network(shapes)]
+    fixed = [*first, *images, *searched(shapes), *network(shapes, len(listing.names))]
     ladder = [[*fixed, *plan_of(rung, shapes, dataset)] for rung in plans(shapes)]
     chosen, plan = _richest_that_fits(ladder, asked.minutes, out)
     chosen = [_with_count(each, plan) for each in chosen]
@@ -162,10 +162,10 @@ def _richest_that_fits(
         else:
             least = place + 1
     if found is None:
-        needed = math.ceil(plan.seconds / 60)
+        needed = plural(math.ceil(plan.seconds / 60), "minute")
         raise UserError(
             f"--minutes received {minutes:g}; the smallest plan for these images takes about "
-            f"{needed} here: allow --minutes {needed} or more, or give fewer images"
+            f"{needed} here: allow --minutes {needed.split()[0]} or more, or give fewer images"
         )
     return found
 

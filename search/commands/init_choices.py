@@ -123,6 +123,12 @@ class Shapes:
         return f"pictures are {width} x {height} in the median"
 
     @property
+    def seen(self) -> str:
+        """What the size does to the median picture."""
+        width, height = np.median(self.sides, axis=0) if len(self.sides) else (0, 0)
+        return "seen as they are" if width == height else "stretched to a square as large"
+
+    @property
     def is_tiny(self) -> bool:
         return self.side < TINY
 
@@ -159,11 +165,11 @@ def _side(listing: Listing, place: int) -> tuple[int, int] | None:
 
 def image_size(shapes: Shapes, num_images: int) -> Chosen:
     if shapes.is_tiny:
-        size, why = max(8, shapes.side), f"{shapes.words}: seen as they are"
+        size, why = max(8, shapes.side), f"{shapes.words}: {shapes.seen}"
     else:
         cap = NATIVE if num_images <= FEW else USUAL_SIZE
         size = max(LEAST_FROZEN, min(cap, shapes.side))
-        why = f"{shapes.words}: seen as they are"
+        why = f"{shapes.words}: {shapes.seen}"
         if shapes.side < size:
             why = f"{shapes.words}; fewer pixels would tell the backbone little"
         if shapes.side > size:
@@ -184,7 +190,7 @@ def searched(shapes: Shapes) -> Iterator[Chosen]:
         yield Chosen(f"augmentation.{name}", value, reasons[name])
 
 
-def network(shapes: Shapes) -> list[Chosen]:
+def network(shapes: Shapes, num_images: int) -> list[Chosen]:
     if shapes.is_tiny:
         return [
             Chosen("model.backbone", OF_TINY, "a small network, for tiny pictures"),
@@ -192,11 +198,12 @@ def network(shapes: Shapes) -> list[Chosen]:
             Chosen("training.mode", "scratch", "all of it trains"),
         ]
     why = "its ImageNet weights come with a package; it knows photographs"
+    head = "a head on its features: the fastest answer"
+    if num_images <= FEW:
+        head += "; a small network from scratch gains more by augmentation: docs/your-data.md"
     return [
         Chosen("model.backbone", NO_DOWNLOAD, why),
-        Chosen(
-            "training.mode", TrainingSettings().mode, "a head on its features: the fastest answer"
-        ),
+        Chosen("training.mode", TrainingSettings().mode, head),
     ]
 
 

@@ -8,7 +8,7 @@ are not escaped.
 import contextlib
 import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -190,9 +190,8 @@ def _example(schema: Schema, definitions: Schema, received: Any) -> Any:
     number received."""
     if "examples" in schema:
         return schema["examples"][0]
-    section = next((each for each in _options(schema) if "$ref" in each), None)
-    if section is not None:
-        return _section_example(_section(section, definitions), definitions, received)
+    if section := _section(schema, definitions):
+        return _section_example(section, definitions, received)
     if schema.get("default") not in (None, {}):
         return schema["default"]
     numbers = [o for o in _options(schema) if o.get("type") in ("integer", "number")]
@@ -235,13 +234,24 @@ def _schema_at(model: type[BaseModel], path: Sequence[str]) -> tuple[Schema, Sch
     for number, name in enumerate(path):
         place = place["properties"][name]
         if number < len(path) - 1:
-            place = _section(next(o for o in _options(place) if "$ref" in o), definitions)
+            place = _section(place, definitions)
     return place, definitions
 
 
 def _section(schema: Schema, definitions: Schema) -> Schema:
-    found: Schema = definitions[schema["$ref"].rpartition("/")[2]]
+    """The section that a setting is; empty where it is none."""
+    named = next((each["$ref"] for each in _options(schema) if "$ref" in each), "")
+    found: Schema = definitions.get(named.rpartition("/")[2], {})
     return found
+
+
+def _settings(section: Schema, definitions: Schema, above: str = "") -> Iterator[str]:
+    """The whole names of all settings; what a program fills in is left out."""
+    for name, each in section["properties"].items():
+        inner = {} if name == "code" else _section(each, definitions)
+        yield f"{above}{name}"
+        if inner:
+            yield from _settings(inner, definitions, f"{above}{name}.")
 
 
 def _known(model: type[BaseModel], loc: Sequence[Any]) -> list[str]:
@@ -251,7 +261,7 @@ def _known(model: type[BaseModel], loc: Sequence[Any]) -> list[str]:
     for part in loc:
         try:
             _schema_at(model, [*found, part])
-        except (KeyError, StopIteration):
+        except KeyError:
             break
         found.append(str(part))
     return found
@@ -260,11 +270,7 @@ def _known(model: type[BaseModel], loc: Sequence[Any]) -> list[str]:
 def _nearest(model: type[BaseModel], loc: Sequence[Any]) -> str:
     *parents, _ = map(str, loc)
     place, definitions = _schema_at(model, parents)
-    section = (
-        place
-        if "properties" in place
-        else _section(next(o for o in _options(place) if "$ref" in o), definitions)
-    )
+    section = _section(place, definitions) or place
     names, key = list(section["properties"]), str(loc[-1])
     if key.endswith(".py"):
         return f"; name a function of it, {key}:NAME"
@@ -273,8 +279,9 @@ def _nearest(model: type[BaseModel], loc: Sequence[Any]) -> str:
     outer, dot, inner = key.partition(".")
     if dot and outer in names:
         return f"; write {outer}: {{{inner}: …}}"
-    close = difflib.get_close_matches(key, names, 1)
-    return f"; did you mean {close[0]}?" if close else f"; allowed: {', '.join(names)}"
+    elsewhere = [n for n in _settings(schema_of(model), definitions) if n.endswith(f".{key}")]
+    close = elsewhere[:3] or difflib.get_close_matches(key, names, 1)
+    return f"; did you mean {' or '.join(close)}?" if close else f"; allowed: {', '.join(names)}"
 
 
 def _as_number(text: str) -> int | float | None:

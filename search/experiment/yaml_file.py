@@ -132,11 +132,13 @@ def read_yaml(path: Path) -> Any:
     return parse_yaml(text, str(path))
 
 
+_BEFORE = " (the line before may lack its colon, or be indented otherwise)"
 _ADVICE = {
     "'\\t'": "; indent with spaces, not tabs",
     "mapping values are not allowed": "; indent the settings of a section alike, and quote a text "
-    "with a colon",
-    "could not find expected ':'": "; write a space after each colon, key: value",
+    f"with a colon{_BEFORE}",
+    "expected <block end>": f"; indent the settings of a section alike{_BEFORE}",
+    "could not find expected ':'": f"; write a space after each colon, key: value{_BEFORE}",
 }
 
 

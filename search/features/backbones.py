@@ -150,8 +150,9 @@ def check_backbone(name: str, weights: str, image_size: int) -> None:
         )
     if weights == "imagenet" and not backbone.has_imagenet:
         raise UserError(
-            f"{name} has no ImageNet weights; use `weights: random`, a file, or backbone "
-            f"{NO_DOWNLOAD}"
+            f"{name} has no ImageNet weights, which are the default; write `model: {{backbone: "
+            f"{name}, weights: random}}` (with `training: {{mode: scratch}}` it learns from your "
+            f"pictures alone) or give a file of its weights, or use backbone {NO_DOWNLOAD}"
         )
     file = _file_of(backbone, weights)
     if backbone.from_file:

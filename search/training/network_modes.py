@@ -16,7 +16,7 @@ from data.errors import UserError
 from data.messages import literal
 from search.experiment.settings import ModelSettings, TrainingSettings
 from search.experiment.trial import CURVES, Curve
-from search.features.backbones import find_backbone
+from search.features.backbones import OF_TINY, find_backbone
 from search.features.feature_rows import NO_COST, FeatureCost, NotFinite
 from search.features.store import FeatureStore
 from search.training.cutting import cut_of, prefix_store, warn_if_too_large
@@ -260,7 +260,9 @@ def _check_scratch(model: ModelSettings, training: TrainingSettings) -> None:
     if model.weights != "random":
         raise UserError(
             f"model.weights is {literal(model.weights)}, and training.mode scratch begins at "
-            "random weights; write `weights: random`, or use mode finetune"
+            "random weights; write `model: {weights: random}`, or with few pictures `model: "
+            f"{{backbone: {OF_TINY}, weights: random}}`, a network small enough to learn from "
+            "them, or use mode finetune"
         )
     if training.batch_size == 1:
         raise UserError(
