@@ -1,6 +1,7 @@
 """`compare`: two searches side by side on the test set they share."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,14 @@ from typer.testing import CliRunner
 from data.errors import UserError
 from run_search import app
 from search.commands.command_line import BAD_INPUT, DONE
-from search.commands.compare import ComparedPair, RunComparison, compare, describe_comparison
+from search.commands.compare import (
+    ComparedPair,
+    RunComparison,
+    _finished,
+    compare,
+    describe_comparison,
+)
+from search.driver.run_reading import Run, open_run
 
 
 @pytest.fixture(scope="module")
@@ -54,10 +62,36 @@ def test_the_other_way_round_the_effect_has_the_other_sign(
     assert there.pairs[0].effect.delta == -back.pairs[0].effect.delta
 
 
-def test_a_search_beside_itself_differs_by_nothing(finished_run: Path) -> None:
-    found = compare(finished_run, finished_run)
+def test_a_search_beside_a_copy_of_it_differs_by_nothing(
+    finished_run: Path, tmp_path: Path
+) -> None:
+    found = compare(finished_run, shutil.copytree(finished_run, tmp_path / "copy"))
     assert {pair.effect.delta for pair in found.pairs} == {0.0}
     assert "+0.0 points (" in describe_comparison(found)
+    assert not found.differ
+
+
+def test_one_search_is_not_compared_with_itself(finished_run: Path) -> None:
+    answer = CliRunner().invoke(app, ["compare", str(finished_run), f"{finished_run}/"])
+    assert answer.exit_code == BAD_INPUT
+    assert "are one search" in answer.stderr
+
+
+def test_of_a_search_that_did_not_end_it_is_said_how_to_go_on(
+    finished_run: Path, tmp_path: Path
+) -> None:
+    begun = shutil.copytree(finished_run, tmp_path / "begun")
+    journal = begun / "journal.jsonl"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    end = next(n for n, line in enumerate(lines) if b'"type":"finished"' in line)
+    journal.write_bytes(b"".join(lines[:end]))
+    with pytest.raises(UserError, match=r"begun has not ended: .*run it again to go on"):
+        compare(finished_run, begun)
+    state = open_run(begun).state
+    stopped = state.model_copy(update={"stopped": "on request"})
+    run = Run((), stopped, state.opened)
+    with pytest.raises(UserError, match=r"was stopped \(on request\); run it again to go on"):
+        _finished(run, begun)
 
 
 def test_searches_of_one_name_are_told_apart_by_their_directories(
@@ -74,7 +108,6 @@ def test_settings_of_model_and_training_that_differ_are_named(
     found = compare(finished_run, larger_head)
     assert "model.head_units 8 and 32" in found.differ
     assert f"\n  they differ in {', '.join(found.differ)}\n" in describe_comparison(found)
-    assert not compare(larger_head, larger_head).differ
 
 
 def test_searches_of_two_names_are_called_by_them(finished_run: Path, tmp_path: Path) -> None:
@@ -131,4 +164,5 @@ def test_it_is_said_what_each_recommends_and_that_figures_are_accuracy(
     assert all(f": {each}\n" in text for each in told)
     assert "\n  figures below are accuracy; " in text
     assert "searched for log-loss\n" in text
-    assert "figures below" not in describe_comparison(compare(finished_run, finished_run))
+    copy = shutil.copytree(finished_run, tmp_path / "copy")
+    assert "figures below" not in describe_comparison(compare(finished_run, copy))

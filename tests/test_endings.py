@@ -133,8 +133,8 @@ def test_a_stop_gives_the_same_result_in_every_phase_and_is_gone_on_from(
             patch.setattr("search.driver.publishing.Publisher.show", lambda *_: stop.set())
         folder = tmp_path if step == "decoding" else cache  # where nothing is decoded yet
         result = sit(config_of(folder), run_dir, progress, stop=stop)
-    assert (result.outcome, result.reason) == ("stopped", "asked to stop")
-    assert "asked to stop" in closing_of(result)
+    assert (result.outcome, result.reason) == ("stopped", "on request")
+    assert "on request" in closing_of(result)
     assert "run it again to go on" in closing_of(result)
     assert summarize(SearchView(result.state))["status"] in ("stopped", "unfinished")
     assert sit(config_of(cache), run_dir).outcome == "finished"

@@ -12,6 +12,7 @@ from test_one_truth import searches
 
 from search.driver.algorithms import ALGORITHMS, num_settings, num_trials, rounds_of
 from search.driver.experiment_file import parse_config
+from search.driver.specs import RECOMMENDED
 from search.evidence.answer import Claims
 from search.report.answer_text import answer
 from search.report.figures_effects import forest_text
@@ -60,6 +61,11 @@ def test_a_setting_is_called_the_same_everywhere(view: SearchView) -> None:
     }
     assert names == {BEST}
     assert name_text(again) == f"#10 again: {BEST}"
+
+
+def test_what_was_not_trained_before_is_not_said_to_be_trained_again() -> None:
+    first = make_record(6, "confirm", RECOMMENDED, {"zoom_range": 0.3}, 0.0)
+    assert name_text(first) == "#6 zoom_range 0.3"
 
 
 def test_what_is_searched_beside_augmentations_is_part_of_the_name() -> None:

@@ -167,7 +167,7 @@ def test_phases_and_types_are_those_that_a_search_has() -> None:
 
 
 def _stopped(time: float) -> Event:
-    return {"type": "stopped", "reason": "asked to stop", "failed": False, "time": time}
+    return {"type": "stopped", "reason": "on request", "failed": False, "time": time}
 
 
 @pytest.mark.parametrize("kind", ["stopped", "shown", "finished", "phase", "retried"])

@@ -1,7 +1,9 @@
 """What sections say where they have no figure, and of how many settings the null floor is told."""
 
-from states import make_state, with_evaluation
+import pytest
+from states import make_state, with_evaluation, without_recommendation
 
+from search.report import section_texts
 from search.report.section_texts import floor_sentence, no_classes, no_strengths
 from search.report.view import SearchView
 
@@ -14,6 +16,22 @@ def test_what_cannot_be_told_any_more_is_not_promised() -> None:
     assert no_classes(finished).endswith("no setting was confirmed.")
     unconfirmed = SearchView(with_evaluation(make_state("search"), confirm=None))
     assert "evaluation.confirm: null" in no_classes(unconfirmed)
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [("none", "To use none is advised: these"), ("cannot_tell", "It cannot be told whether")],
+)
+def test_a_test_set_without_a_comparison_says_what_was_answered(kind: str, words: str) -> None:
+    state = without_recommendation()
+    assert state.evidence is not None
+    assert state.evidence.answer is not None
+    found = state.evidence.answer.model_copy(update={"kind": kind})
+    evidence = state.evidence.model_copy(update={"answer": found})
+    alone = make_state().test.model_copy(update={"effect": None})
+    changed = state.model_copy(update={"evidence": evidence, "test": alone})
+    lines = section_texts.test_lines(SearchView(changed))
+    assert lines[1].startswith(words)
 
 
 def floor_of(count: int) -> str:

@@ -30,7 +30,7 @@ def test_it_stops_after_the_step_that_it_is_in(
     cache = tmp_path_factory.getbasetemp() / "stopped-preparing"
     progress = Asking(STEPS[number])
     found = sit(small_config(cache), tmp_path / "run", progress, stop=progress.stop)
-    assert (found.outcome, found.reason) == ("stopped", "asked to stop")
+    assert (found.outcome, found.reason) == ("stopped", "on request")
     assert progress.steps == [*STEPS[: number + 1]]
     assert not (tmp_path / "run/journal.jsonl").read_bytes()
 

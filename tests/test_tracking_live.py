@@ -113,7 +113,7 @@ def test_a_run_that_another_sitting_left_open_is_made_anew(mlflow_uri, run_dir, 
 def test_a_stopped_search_leaves_no_trial_running(mlflow_uri, run_dir):
     tracker = Tracker(mlflow_uri, "digits", run_dir)
     heard(tracker, 5)
-    tracker.project(RUNNING.model_copy(update={"stopped": "asked to stop"}))
+    tracker.project(RUNNING.model_copy(update={"stopped": "on request"}))
     assert {run.info.status for run in runs_in(mlflow_uri)} == {"KILLED", "FINISHED"}
     assert child_in(mlflow_uri, 8).info.status == "KILLED"
     Tracker(mlflow_uri, "digits", run_dir).project(STATE)

@@ -86,6 +86,14 @@ RunCode = Annotated[
         "Without, a search that names code is not trained again, nor a model asked that needs it.",
     ),
 ]
+ModelCode = Annotated[
+    Path | None,
+    typer.Option(
+        "--run-code",
+        help="Own code that the model needs and that may be run, a copy that you have read: the "
+        "file, or a folder of files.",
+    ),
+]
 DemoLeak = Annotated[
     bool,
     typer.Option(

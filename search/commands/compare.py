@@ -25,6 +25,7 @@ from search.experiment.settings import OF_AUGMENTATION, Frozen
 from search.experiment.trial import Effect, TrialRecord
 from search.features.process_cache import dataset_of
 from search.report.answer_text import answer
+from search.report.sentences import way_on_text
 from search.report.view import SearchView
 from search.report.wording import label_text, value_text
 from search.verification.consistency import JournaledAnswers
@@ -63,10 +64,13 @@ class RunComparison(Frozen):
 
 
 def compare(first: Path, second: Path) -> RunComparison:
-    """Raises UserError where a search has not opened its test set, or the two are not over the same
-    images."""
+    """Raises UserError where a search has not ended or not opened its test set, or the two are one,
+    or not over the same images."""
     folders = first, second
+    if first.resolve() == second.resolve():
+        raise UserError(f"{first} and {second} are one search; name another beside it")
     runs = open_run(first), open_run(second)
+    views = [_finished(run, folder) for run, folder in zip(runs, folders, strict=True)]
     dataset = _dataset(runs, folders)
     truth = Truth.of(dataset)
     answers = [JournaledAnswers(folder, dataset) for folder in folders]
@@ -76,7 +80,7 @@ def compare(first: Path, second: Path) -> RunComparison:
         *_out_of_fold(runs, names, answers, truth),
         _pair("no augmentation, test", tested, truth),
     ]
-    one, other = (SearchView(run.state) for run in runs)
+    one, other = views
     chosen = _answers(names, [final_record(one), final_record(other)], answers)
     if any(record.label != NONE for record, _ in chosen):
         pairs.append(_pair("what each recommends, test", chosen, truth))
@@ -87,6 +91,16 @@ def compare(first: Path, second: Path) -> RunComparison:
         differ=_differ(chosen),
         pairs=tuple(pairs),
     )
+
+
+def _finished(run: Run, folder: Path) -> SearchView:
+    view = SearchView(run.state)
+    if view.is_finished:
+        return view
+    if view.status == "unfinished":
+        raise UserError(f"{folder} has not ended: let `run` finish it, or run it again to go on")
+    what = "could not go on" if view.status == "failed" else "was stopped"
+    raise UserError(f"{folder} {what} ({view.stopped}); {way_on_text(view)}")
 
 
 def _differ(both: Sequence[Answered]) -> tuple[str, ...]:
@@ -177,8 +191,8 @@ def _answers(
     for name, record, of_run in zip(names, records, answers, strict=True):
         if record is None or record.predictions_file is None:
             raise UserError(
-                f"{escaped(name)} has no answers on a test set; let it finish with "
-                "evaluation.test on"
+                f"{escaped(name)} has no answers on a test set; run it with evaluation.test on, "
+                "over data with test images"
             )
         found.append((record, of_run.take(record)))
     return found

@@ -75,12 +75,13 @@ def bundle_search(
         from search.verification.bundle import make_bundle
 
         made = make_bundle(directory, student, out, answers)
-        cli.say(f"answers: {made.answers}")
+        fine = "" if answers else " (--answers adds them, where a notebook asked questions)"
+        cli.say(f"answers: {made.answers}{fine}")
         cli.show(as_json, made.model_dump(mode="json"), f"{made.path}  sha256 {made.sha256}")
 
 
 def predict_images(
-    directory: cli.Directory, images: cli.ImageNames, run_code: cli.RunCode = None
+    directory: cli.Directory, images: cli.ImageNames, run_code: cli.ModelCode = None
 ) -> None:
     """Prints the winning model's class and probabilities for each image, a JSON object per line."""
     failed = False

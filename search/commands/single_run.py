@@ -145,7 +145,7 @@ def policy_of(state: SearchState, trial: int | None = None) -> Policy:
     unknown = view.answer is not None and view.answer.kind == "cannot_tell"
     if augmentation and doubt_lines(view):
         how += "; report.html says what is in doubt"
-    what = "Nothing was shown to help in" if unknown else "Recommended by"
+    what = "It cannot be told whether augmentation helps in" if unknown else "Recommended by"
     return Policy(
         _title(f"{what} the search {name}, {images}{how}", augmentation), augmentation, size
     )

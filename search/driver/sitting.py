@@ -116,7 +116,7 @@ def ended(search: Callable[[], None], log: EventLog, engine: Engine) -> Ending:
         log.append("finished")
         return Ending("finished", log.state)
     except Stopped:
-        outcome, reason = "stopped", "asked to stop"
+        outcome, reason = "stopped", "on request"
     except SearchFailed as failure:  # no trial completed, or none can be compared with anything
         reason, way = redacted_here(str(failure)), way_on(log.state, failure.may_pass)
     except KeyboardInterrupt as pressed:

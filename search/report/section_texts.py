@@ -164,7 +164,11 @@ def test_lines(view: SearchView) -> list[str]:
         "interval of this one effect: nothing was chosen by it, so it is not among the "
         "simultaneous ones above."
     )
-    nothing = "No augmentation is recommended, so there is nothing to compare it with."
+    unknown = view.answer is not None and view.answer.kind == "cannot_tell"
+    why = "It cannot be told whether augmentation helps" if unknown else "To use none is advised"
+    nothing = (
+        f"{why}: these models were trained without, and there is nothing to compare them with."
+    )
     return [
         f"{test.num_images:,} images, {looks_text(test.looks)}, by models trained on training and "
         "validation images.",

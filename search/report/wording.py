@@ -27,7 +27,8 @@ EXACT = 6  # decimals of a setting beyond what shows: so many are all that it ha
 MORE_DIGITS = 2  # at the most, so that what is not 0 is not told as 0
 # Labels that say what an algorithm did, and no number of a trial: such a setting goes by what it
 # sets.
-UNNAMED = re.compile(r"setting \d+|expected best")
+EXPECTED = "expected best"  # of what is trained whole for the first time, read off a curve
+UNNAMED = re.compile(rf"setting \d+|{EXPECTED}")
 
 
 def amount_text(value: float, unit: Unit, *, signed: bool = True, digits: int | None = None) -> str:
@@ -213,8 +214,10 @@ def label_text(record: TrialRecord, limit: int | None = None, more: int = 0) -> 
 
 def name_text(record: TrialRecord, limit: int = NAME_WIDTH, more: int = 0) -> str:
     """A trial's name wherever it is spoken of: its number and what it is, "#9 rotation_range 15",
-    "#1 course settings"; "#10 again: zoom_range 0.1" where a setting is confirmed."""
-    what = f"{KINDS[record.kind].again}{label_text(record, limit, more)}"
+    "#1 course settings"; "#10 again: zoom_range 0.1" where a setting of the search is
+    confirmed."""
+    again = "" if record.label == EXPECTED else KINDS[record.kind].again
+    what = f"{again}{label_text(record, limit, more)}"
     return f"{number_text(record.trial)} {what}"
 
 
