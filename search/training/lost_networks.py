@@ -95,7 +95,9 @@ def _only_guessed(course: Course, labels: np.ndarray, images_count_alike: bool) 
     for reached, by_luck in zip(course.curve[:, [1, 3]].max(axis=0), most, strict=True):
         if reached > by_luck or reached == 1:
             return False
-    if course.curve[:, 2].min() < LEAST_LOSS * loss_by_guessing(scored, course.label_smoothing):
+    # One constant answer may come below the smoothed shares' loss, but is never evenly lower.
+    smoothing = course.label_smoothing if course.agreement[1] else 0.0
+    if course.curve[:, 2].min() < LEAST_LOSS * loss_by_guessing(scored, smoothing):
         return False
     return (images_count_alike and max(most) < 1) or not any(course.agreement)
 
