@@ -18,6 +18,7 @@ from search.report.wording import (
     beside_text,
     effect_text,
     estimate_text,
+    label_text,
     number_text,
     percent_text,
     seconds_text,
@@ -106,6 +107,22 @@ def _unfinished(view: SearchView) -> list[str]:
     return said
 
 
+def untested_text(view: SearchView) -> str:
+    """Why the test of a finished search gave no figure; empty where it did, or was not due."""
+    if view.test is not None or not view.is_finished:
+        return ""
+    ended = ((record, record.result) for record in view.of_kind("test"))
+    failed = [(record, result) for record, result in ended if result and result.error]
+    if not failed:
+        return ""
+    record, result = failed[0]
+    return (
+        f"The test gave no figure: the final model {number_text(record.trial)} "
+        f"({label_text(record)}) failed ({result.error}). The answer rests on the search without "
+        "it."
+    )
+
+
 def _untrusted(view: SearchView) -> list[str]:
     said = []
     best, test = view.best, view.test
@@ -118,10 +135,13 @@ def _untrusted(view: SearchView) -> list[str]:
             else "No trial of the search phase was better than no augmentation."
         )
     if view.num_failed:
+        is_or_are = "is" if view.num_failed == 1 else "are"
         said.append(
-            f"{plural(view.num_failed, 'trial')} failed and count in no figure; the reasons stand "
-            "below the trials."
+            f"{plural(view.num_failed, 'trial')} failed and {is_or_are} in no figure; the reasons "
+            "stand below the trials."
         )
+    if why := untested_text(view):
+        said.append(why)
     if touched := [record for record in view.records if _is_touched(record)]:
         said.append(
             f"The validation images changed during trials {numbers_text(touched)}: do not trust "
