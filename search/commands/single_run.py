@@ -1,6 +1,6 @@
 """What the commands `export`, `preview`, `report`, `sync` and `verify` do with an experiment or a
 run directory; bundles are verified here too. Each is one function; how it is called and what is
-printed is `search_commands`'s."""
+printed is `all_commands`'."""
 
 import os
 import shlex
