@@ -20,13 +20,12 @@ from search.evidence.answer import (
     word_of,
 )
 from search.evidence.findings import Evidence
-from search.evidence.rested import rested_on
+from search.evidence.rested import having, rested_on, top_rung, untold_strengths, why_untold
 from search.experiment.beside import with_beside
 from search.experiment.settings import setting_key
 from search.experiment.trial import TrialRecord
 from search.report.judged import Judged, WholeSetting
 from search.report.named_view import NamedView, searched_part
-from search.report.resting import having, top_rung, untold_strengths, why_untold
 from search.report.trial_facts import cuttable_heads, heads_cut, views_of
 from search.report.wording import other_part, strength_text
 from search.training.lost_networks import lost_text
