@@ -283,3 +283,8 @@ def _within(value: object, low: float, high: float) -> float:
 
 def _is_pair(value: object) -> bool:
     return isinstance(value, Sequence) and not isinstance(value, str | bytes) and len(value) == 2
+
+
+def hashable(value: Any) -> Any:
+    """A pair as a tuple, however it was read."""
+    return tuple(value) if isinstance(value, list) else value

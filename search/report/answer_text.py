@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from data.messages import plural
 from search.evidence.answer import Answer, VerdictWord
 from search.report.doubts import doubt_lines
+from search.report.judged import is_outdone, is_within, range_text
 from search.report.sentences import way_on_text
-from search.report.strength_ranges import is_outdone, is_within, range_text
 from search.report.unseen import invisible_text, unknown_lines, unseen_lines, ways_text
 from search.report.view import SearchView
 from search.report.wording import beside_text, bound_text, effect_text, estimate_text, strength_text

@@ -11,8 +11,7 @@ from data.splits import SPLIT_NAMES
 from search.experiment.objectives import SHOWN_ANYWAY
 from search.experiment.trial import Effect, Probe, TrialRecord
 from search.guests.guest import Exhibit, ExhibitRow
-from search.report.judged import Judged, WholeSetting
-from search.report.strength_ranges import range_text
+from search.report.judged import Judged, WholeSetting, range_text
 from search.report.table_model import Cell, Column, Table
 from search.report.view import SearchView
 from search.report.wording import (
