@@ -5,7 +5,7 @@ stands beside figures and tables is in `section_texts`, the answer itself in `an
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from data.messages import plural
+from data.messages import first_of, plural
 from search.evidence.answer import Estimate
 from search.evidence.rested import failed_to_confirm
 from search.experiment.beside import beside_of
@@ -24,7 +24,6 @@ from search.report.wording import (
     size_text,
 )
 
-MOST_NAMED = 10
 PART_NAMES: dict[Part, str] = {"search": "searched", "confirm": "confirmed", "test": "tested"}
 
 
@@ -241,6 +240,4 @@ def fresh_text(view: SearchView) -> str:
 
 
 def numbers_text(records: Iterable[TrialRecord]) -> str:
-    named = [number_text(record.trial) for record in records]
-    rest = f" and {len(named) - MOST_NAMED} more" if len(named) > MOST_NAMED else ""
-    return ", ".join(named[:MOST_NAMED]) + rest
+    return first_of([number_text(record.trial) for record in records])
