@@ -33,12 +33,12 @@ from search.tracking.mlflow_values import SEARCH_TAG, LoggedWinner, Winner, open
 from search.tracking.saved_view import PICTURES, Place
 from search.tracking.search_run import dataset_rows, search_row, send_experiment_page
 from search.tracking.sender import Sender, TrackingStatus, sending_error_text
-from search.training.progress import EpochReport
+from search.training.progress import EpochReport, Listener
 
 WINNER_TAGS = (SEARCH_TAG, "verdict", "interval", "recommended", "test_accuracy")
 
 
-class Tracker:
+class Tracker(Listener):
     """One search's projection onto one MLflow store.
 
     `submit`, `submit_winner` and the trial methods, which the ledger calls, are for the running
@@ -115,11 +115,9 @@ class Tracker:
         self._winner = view, winner
         self._submit(view)
 
-    def trial_started(self, record: TrialRecord) -> None:
-        """Nothing to send: it may wait for long, and its run is made at its first epoch."""
-
     def trial_epoch(self, record: TrialRecord, report: EpochReport) -> None:
-        """An epoch of a running trial, for the curve that the dashboard draws."""
+        """An epoch of a running trial, for the curve that the dashboard draws. Its run is made at
+        the first: before, it may wait for long."""
         self._live.hear(record, report)
         self._nudge()
 
