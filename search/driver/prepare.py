@@ -203,8 +203,8 @@ def check_model(prepared: Prepared, pause: Callable[[], None] = lambda: None) ->
     """Tries a model of the user's own at both ends of what is searched, and as the controls have
     it. pause: as `Heard`'s. Raises UserError where it is not one that can be trained on these
     images. Runs own code."""
+    from search.training.own_call import check_own_model
     from search.training.own_model import BUILD, BUILDING_SECONDS
-    from search.training.own_model_check import check_own_model
 
     size, num_classes = prepared.config.dataset.image_size, len(prepared.dataset.class_names)
     corners = {
