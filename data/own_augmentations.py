@@ -44,10 +44,6 @@ class Strength:
     numeric: bool = True
 
     @property
-    def bounds(self) -> tuple[float, float]:
-        return -LARGEST, LARGEST
-
-    @property
     def allowed(self) -> str:
         return "a number, or true and false; 0 and false change nothing"
 
