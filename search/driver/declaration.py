@@ -11,7 +11,7 @@ from typing import Any
 
 from data.augmentations import AUGMENTATIONS, active, is_option
 from data.value_forms import hashable, is_number
-from search.driver.specs import FRESH_VIEWS, SpecFactory
+from search.driver.specs import SpecFactory, number_of
 from search.evidence.curves import Axis, Combination
 from search.experiment.beside import beside_of, searched_beside
 from search.experiment.controls import CONTROLS, NONE
@@ -140,7 +140,7 @@ class Declaration:
         usual, confirm = self.usual.training.views, self.specs.config.evaluation.confirm
         if KINDS[kind].part == "confirm" and confirm is not None and isinstance(usual, int):
             usual = max(confirm.views, usual)
-        return log2(_number(views) / _number(usual))
+        return log2(number_of(views) / number_of(usual))
 
     def settings(self, point: Combination) -> Settings:
         """Of augmentations, with the options that act with them, all else as no augmentation has
@@ -186,7 +186,3 @@ def _written(dimension: Dimension) -> list[Any]:
 
 def _as_written(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
-
-
-def _number(views: Views) -> float:
-    return float(views) if isinstance(views, int) else float(FRESH_VIEWS)

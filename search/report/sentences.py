@@ -67,6 +67,11 @@ WAYS_ON: dict[WayOn, str] = {
 }
 
 
+def stop_text(view: SearchView) -> str:
+    """What became of a search that was stopped, or could not go on."""
+    return f"{'could not go on' if view.status == 'failed' else 'was stopped'} ({view.stopped})"
+
+
 def way_on_text(view: SearchView) -> str:
     """What is to be done with a search that was stopped, or could not go on."""
     failed = view.status == "failed"
@@ -82,11 +87,8 @@ def notices(view: SearchView) -> list[str]:
 def _unfinished(view: SearchView) -> list[str]:
     said = []
     if view.status in ("stopped", "failed"):
-        what = "could not go on" if view.status == "failed" else "was stopped"
         resumed = " and can be resumed" if view.state.way_on != "anew" else ""
-        said.append(
-            f"This search {what} ({view.stopped}){resumed}; the page shows what it knew then."
-        )
+        said.append(f"This search {stop_text(view)}{resumed}; the page shows what it knew then.")
     elif not view.is_finished:
         said.append("This search has not ended; the page shows what it knows so far.")
     if view.cut_after is not None:
