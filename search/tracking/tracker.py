@@ -29,7 +29,7 @@ from search.tracking.children import (
 )
 from search.tracking.descriptions import describe_winner
 from search.tracking.mlflow_store import Store
-from search.tracking.mlflow_values import SEARCH_TAG, LoggedWinner, Winner, opened_of
+from search.tracking.mlflow_values import SEARCH_TAG, Winner, opened_of
 from search.tracking.saved_view import PICTURES, Place
 from search.tracking.search_run import dataset_rows, search_row, send_experiment_page
 from search.tracking.sender import Sender, TrackingStatus, sending_error_text
@@ -145,16 +145,13 @@ class Tracker(Listener):
         self._send(self._newest)
         return self.status
 
-    def log_winner(
-        self, state: SearchState, winner: Winner
-    ) -> tuple[LoggedWinner | None, TrackingStatus]:
-        """Stores and registers the winning model, once a search. Imports TensorFlow. None if it
-        failed."""
-        return self._log_winner(SearchView(state), winner), self.status
+    def log_winner(self, state: SearchState, winner: Winner) -> TrackingStatus:
+        """Stores and registers the winning model, once a search. Imports TensorFlow."""
+        self._log_winner(SearchView(state), winner)
+        return self.status
 
-    def _log_winner(self, view: SearchView, winner: Winner) -> LoggedWinner | None:
+    def _log_winner(self, view: SearchView, winner: Winner) -> None:
         self._newest = view
-        logged: list[LoggedWinner] = []
 
         def send(store: Store) -> None:
             known = self._look_up(store, view)
@@ -162,11 +159,10 @@ class Tracker(Listener):
                 key: value for key, value in search_row(view).tags.items() if key in WINNER_TAGS
             }
             about = describe_winner(view, winner.class_names)
-            logged.append(store.log_winner(known.parent_id, winner, tags, about))
+            store.log_winner(known.parent_id, winner, tags, about)
 
         reached = self._attempt(send)
         self._winner_reason = None if reached else f"the winning model: {self._reason}"
-        return logged[0] if logged else None
 
     def _send(self, view: SearchView | None) -> bool:
         """None: what is heard of running trials, and those told, alone."""
