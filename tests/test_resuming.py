@@ -271,7 +271,7 @@ def test_a_search_cut_short_before_it_was_stopped_asks_for_more_when_the_limit_i
     faults.raised["test: no augmentation"] = OUT_OF_MEMORY
     told: list[int] = []
     with monkeypatch.context() as patched:
-        patched.setattr("search.driver.deadline.Deadline.passed", lambda self: len(told) >= 4)
+        patched.setattr("search.driver.search_phase.Deadline.passed", lambda self: len(told) >= 4)
         short = config_of(cache, search={"trials": 4, "max_hours": 1.0})
         first = sit(short, run_dir, Heard(lambda record: told.append(record.trial)))
     assert len(first.state.of_kind("trial")) < 4

@@ -157,6 +157,10 @@ class Claims(Beside):
                         label=alone_label(each.name), settings=settings, measured=point.measured
                     )
 
+    @property
+    def recommended_whole(self) -> WholeClaim | None:
+        return next((each for each in self.wholes if each.label == self.recommended), None)
+
     def verdicts(self) -> dict[str, VerdictWord]:
         """Of each searched augmentation alone."""
         return {each.name: word_of(each.alone, self.negligible) for each in self.augmentations}
@@ -289,7 +293,7 @@ def candidates(claims: Claims) -> list[WholeClaim]:
 
 
 def _left_out(claims: Claims, used: WholeClaim) -> dict[str, VerdictWord]:
-    whole = next((each for each in claims.wholes if each.label == claims.recommended), None)
+    whole = claims.recommended_whole
     found: dict[str, VerdictWord] = {}
     for each in claims.augmentations:
         helps = word_of(each.alone, claims.negligible) == "HELPS"

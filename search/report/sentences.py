@@ -5,7 +5,7 @@ stands beside figures and tables is in `section_texts`, the answer itself in `an
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from data.messages import plural
+from data.messages import first_of, plural
 from search.evidence.answer import Estimate
 from search.evidence.rested import failed_to_confirm
 from search.experiment.beside import beside_of
@@ -25,7 +25,6 @@ from search.report.wording import (
     size_text,
 )
 
-MOST_NAMED = 10
 PART_NAMES: dict[Part, str] = {"search": "searched", "confirm": "confirmed", "test": "tested"}
 
 
@@ -69,6 +68,11 @@ WAYS_ON: dict[WayOn, str] = {
 }
 
 
+def stop_text(view: SearchView) -> str:
+    """What became of a search that was stopped, or could not go on."""
+    return f"{'could not go on' if view.status == 'failed' else 'was stopped'} ({view.stopped})"
+
+
 def way_on_text(view: SearchView) -> str:
     """What is to be done with a search that was stopped, or could not go on."""
     failed = view.status == "failed"
@@ -84,11 +88,8 @@ def notices(view: SearchView) -> list[str]:
 def _unfinished(view: SearchView) -> list[str]:
     said = []
     if view.status in ("stopped", "failed"):
-        what = "could not go on" if view.status == "failed" else "was stopped"
         resumed = " and can be resumed" if view.state.way_on != "anew" else ""
-        said.append(
-            f"This search {what} ({view.stopped}){resumed}; the page shows what it knew then."
-        )
+        said.append(f"This search {stop_text(view)}{resumed}; the page shows what it knew then.")
     elif not view.is_finished:
         said.append("This search has not ended; the page shows what it knows so far.")
     if view.cut_after is not None:
@@ -261,6 +262,4 @@ def fresh_text(view: SearchView) -> str:
 
 
 def numbers_text(records: Iterable[TrialRecord]) -> str:
-    named = [number_text(record.trial) for record in records]
-    rest = f" and {len(named) - MOST_NAMED} more" if len(named) > MOST_NAMED else ""
-    return ", ".join(named[:MOST_NAMED]) + rest
+    return first_of([number_text(record.trial) for record in records])

@@ -10,8 +10,7 @@ import numpy as np
 
 from search.experiment.objectives import OBJECTIVES, Objective
 from search.experiment.trial import Lost, LostNetwork
-from search.training.agreement import LEAST_LOSS, MOST_LUCK
-from search.training.head_scores import HeadAnswer
+from search.training.head_scores import LEAST_LOSS, MOST_LUCK, HeadAnswer
 from search.training.head_tasks import HeadTask
 from search.training.run_values import TrialFailure
 
