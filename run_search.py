@@ -1,5 +1,5 @@
 """The command line of augsearch: the table of its commands. What each does stands in
-`search.commands.experiment_commands` and `search_commands`, its options in `command_line`.
+`search.commands.all_commands`, its options in `command_line`.
 """
 
 import _signal  # type: ignore[import-not-found]  # built in: `signal` takes a while to import
@@ -35,24 +35,8 @@ from typing import Annotated
 
 import typer
 
+import search.commands.all_commands as all_commands
 from search.commands.command_line import Command
-from search.commands.experiment_commands import (
-    check_experiment,
-    import_generator,
-    init_experiment,
-    preview_experiment,
-    print_schema,
-    run_experiment,
-)
-from search.commands.search_commands import (
-    bundle_search,
-    compare_searches,
-    export_policy,
-    predict_images,
-    report_search,
-    sync_search,
-    verify_searches,
-)
 
 # TensorFlow's greetings are not this program's messages.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -89,19 +73,19 @@ def _main(
 
 
 COMMANDS: dict[str, Callable[..., None]] = {
-    "run": run_experiment,
-    "init": init_experiment,
-    "check": check_experiment,
-    "preview": preview_experiment,
-    "report": report_search,
-    "verify": verify_searches,
-    "compare": compare_searches,
-    "bundle": bundle_search,
-    "predict": predict_images,
-    "sync": sync_search,
-    "export": export_policy,
-    "import-idg": import_generator,
-    "schema": print_schema,
+    "run": all_commands.run_experiment,
+    "init": all_commands.init_experiment,
+    "check": all_commands.check_experiment,
+    "preview": all_commands.preview_experiment,
+    "report": all_commands.report_search,
+    "verify": all_commands.verify_searches,
+    "compare": all_commands.compare_searches,
+    "bundle": all_commands.bundle_search,
+    "predict": all_commands.predict_images,
+    "sync": all_commands.sync_search,
+    "export": all_commands.export_policy,
+    "import-idg": all_commands.import_generator,
+    "schema": all_commands.print_schema,
 }
 
 for name, command in COMMANDS.items():

@@ -14,7 +14,7 @@ import numpy as np
 from data.errors import UserError
 from data.geometry import Floats, Images
 from data.messages import literal
-from data.value_forms import Bounds, Value, ValueForm
+from data.value_forms import Value, ValueForm
 
 AugmentationValues = Mapping[str, Any]
 Units = tuple[float, float, float, float]
@@ -145,11 +145,6 @@ class Augmentation:
         if self.draw is None:
             return "option"
         return "geometric" if self.matrix else "pixel"
-
-    @property
-    def bounds(self) -> Bounds:
-        """The least and the largest number, or every choice."""
-        return self.form.bounds
 
     @property
     def numeric(self) -> bool:

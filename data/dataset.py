@@ -69,9 +69,9 @@ class Dataset:
         """Whether `dataset.limit_per_class` left training images out."""
         return bool((np.asarray(self.splits) == LEFT_OUT).any())
 
-    def indices(self, split: int) -> np.ndarray:
-        """Positions of a split's images, int64, ascending."""
-        return np.flatnonzero(self.splits == split)
+    def indices(self, *splits: int) -> np.ndarray:
+        """Positions of these splits' images, int64, ascending."""
+        return np.flatnonzero(np.isin(self.splits, splits))
 
 
 @of_dataset()

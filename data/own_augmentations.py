@@ -28,14 +28,13 @@ from data.own_code import (
     own_function,
 )
 from data.transform_libraries import TRANSFORM, is_transform
-from data.transforms import transform_exports, transform_of
+from data.transforms import EXPORT_TARGETS, transform_exports, transform_of
 from data.value_forms import Value
 
 LARGEST = 1e9
 FIRST_STREAM = 1 << 32  # beyond every number of the table
 ENDS: tuple[Units, ...] = ((0.0, 0.0, 0.0, 0.0), (LAST, LAST, LAST, LAST))
 OUTSIDE = f"{OWN_CODE.pattern}|^(?:{TRANSFORM.pattern})$"
-TARGETS = ("keras", "imagedatagenerator", "torchvision", "albumentations")
 
 
 @dataclass(frozen=True)
@@ -43,10 +42,6 @@ class Strength:
     """A number, or true and false; parsed to float or left a bool."""
 
     numeric: bool = True
-
-    @property
-    def bounds(self) -> tuple[float, float]:
-        return -LARGEST, LARGEST
 
     @property
     def allowed(self) -> str:
@@ -96,7 +91,7 @@ def outside_record(name: str) -> Augmentation:
         paint=partial(paint_own if own else paint_transform, name),
         ends=lambda value: ENDS,
         words=_words,
-        exports=dict.fromkeys(TARGETS, lacking(why)) if own else transform_exports(name),
+        exports=dict.fromkeys(EXPORT_TARGETS, lacking(why)) if own else transform_exports(name),
     )
 
 

@@ -23,6 +23,7 @@ from data.transform_libraries import TRANSFORM_LIBRARIES, WrittenTransform, writ
 
 _MIXES_BATCHES = {"mixup": "training.mixup", "cutmix": "training.cutmix"}
 NUM_TRANSFORM_SEEDS = 2**31
+EXPORT_TARGETS = ("keras", "imagedatagenerator", "torchvision", "albumentations")
 
 
 def imported_first(names: Iterable[str]) -> tuple[str, ...]:
@@ -158,10 +159,7 @@ def transform_exports(name: str) -> dict[str, StepWriter]:
     written = written_transform(name)
     if written is None:
         raise ValueError(f"{name} is no transform")
-    return {
-        target: partial(_step, written, target)
-        for target in ("keras", "imagedatagenerator", "torchvision", "albumentations")
-    }
+    return {target: partial(_step, written, target) for target in EXPORT_TARGETS}
 
 
 def _step(written: WrittenTransform, target: str, setting: SettingToWrite) -> CodeStep:

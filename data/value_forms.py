@@ -12,17 +12,12 @@ from numbers import Integral, Real
 from typing import Any, Protocol, TypeGuard
 
 Value = float | int | bool | str | list[float]
-Bounds = tuple[float, float] | tuple[bool, ...] | tuple[str, ...]
 Searched = dict[str, float] | list[Any]
 WIDEST_SHIFT = 2048.0  # pixels: the largest image the project reads
 
 
 class ValueForm(Protocol):
-    """How a setting is written. `bounds`: the least and largest number, or every choice. `numeric`:
-    {min, max} can search it."""
-
-    @property
-    def bounds(self) -> Bounds: ...
+    """How a setting is written. `numeric`: {min, max} can search it."""
 
     @property
     def numeric(self) -> bool: ...
@@ -49,10 +44,6 @@ class ValueForm(Protocol):
 class _Ranged:
     low: float
     high: float
-
-    @property
-    def bounds(self) -> Bounds:
-        return self.low, self.high
 
 
 @dataclass(frozen=True)
@@ -111,10 +102,6 @@ class Shift:
     draws whole pixels below n."""
 
     numeric: bool = True
-
-    @property
-    def bounds(self) -> Bounds:
-        return 0.0, WIDEST_SHIFT
 
     @property
     def allowed(self) -> str:
@@ -180,10 +167,6 @@ class Zoom:
     numeric: bool = True
 
     @property
-    def bounds(self) -> Bounds:
-        return self.number.bounds
-
-    @property
     def allowed(self) -> str:
         return f"{self.number.allowed} (z means [1-z, 1+z]), or {self.pair.allowed}"
 
@@ -211,10 +194,6 @@ class Flag:
     numeric: bool = False
 
     @property
-    def bounds(self) -> Bounds:
-        return False, True
-
-    @property
     def allowed(self) -> str:
         return "true or false"
 
@@ -238,10 +217,6 @@ class Choice:
 
     options: tuple[str, ...]
     numeric: bool = False
-
-    @property
-    def bounds(self) -> Bounds:
-        return self.options
 
     @property
     def allowed(self) -> str:
@@ -283,3 +258,8 @@ def _within(value: object, low: float, high: float) -> float:
 
 def _is_pair(value: object) -> bool:
     return isinstance(value, Sequence) and not isinstance(value, str | bytes) and len(value) == 2
+
+
+def hashable(value: Any) -> Any:
+    """A pair as a tuple, however it was read."""
+    return tuple(value) if isinstance(value, list) else value

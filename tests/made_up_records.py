@@ -33,6 +33,16 @@ INVERT = Augmentation(
 )
 
 
+def ends_of(record: Augmentation) -> tuple[Any, ...]:
+    """The least and the largest number, or every choice, as its schema has them."""
+    schema = record.form.schema
+    schema = schema.get("anyOf", [schema])[0]
+    schema = schema.get("items", schema)
+    if schema["type"] == "boolean":
+        return False, True
+    return tuple(schema["enum"]) if "enum" in schema else (schema["minimum"], schema["maximum"])
+
+
 def _kappa_parts(answers: ImageAnswers) -> NDArray[np.float64]:
     """Cohen's kappa, (r - e) / (1 - e), plus each image's influence on it: r the share of right
     answers, e what it would be by chance, the sum over classes of the share that is of it times the

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from search.training.agreement import is_beyond_luck
+from search.training.head_scores import is_beyond_luck
 
 
 def uneven(rare: int, count: int) -> np.ndarray:

@@ -187,6 +187,15 @@ def test_a_search_that_cannot_tell_speaks_of_what_was_searched_before_controls()
     assert least_known(claims) == whole
 
 
+def test_what_helps_is_not_what_could_not_be_seen() -> None:
+    wide, narrow = estimate(0.01, 0.05), estimate(-0.01, 0.01)
+    helps = WholeClaim(label="setting 3", settings={"crop_range": 0.5}, measured=wide)
+    open_ = WholeClaim(label="setting 4", settings={"zoom_range": 0.1}, measured=narrow)
+    claims = Claims(augmentations=(), wholes=(helps, open_), recommended=None, critical=3.0)
+    assert least_known(claims) == open_
+    assert answer_of(claims).detectable == pytest.approx(0.02)
+
+
 def test_a_test_set_that_says_something_else_is_noticed() -> None:
     assert disagree(estimate(0.2, 0.4), estimate(-0.03, 0.03))
     assert not disagree(estimate(0.0, 0.03), estimate(-0.03, 0.03))

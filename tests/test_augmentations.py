@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made_up_records import INVERT
+from made_up_records import INVERT, ends_of
 from numpy.typing import NDArray
 
 from data.augmentation_record import Augmentation
@@ -68,10 +68,10 @@ STREAMS = {
 def strong(record: Augmentation) -> Any:
     """A value that must show: the top of the bounds, halved where it is a number."""
     if isinstance(record.form, Flag | Choice):
-        return record.bounds[-1]
+        return ends_of(record)[-1]
     if isinstance(record.form, Whole):
-        return int(record.bounds[1]) // 2
-    return [0.0, 0.5] if isinstance(record.form, NumberPair) else float(record.bounds[1]) / 2
+        return int(ends_of(record)[1]) // 2
+    return [0.0, 0.5] if isinstance(record.form, NumberPair) else float(ends_of(record)[1]) / 2
 
 
 @pytest.fixture(autouse=True)
@@ -116,7 +116,7 @@ def test_a_parsed_value_is_json_and_parses_to_itself(record: Augmentation) -> No
 
 @EVERY
 def test_both_bounds_are_allowed(record: Augmentation) -> None:
-    low, high = record.bounds[0], record.bounds[-1]
+    low, high = ends_of(record)[0], ends_of(record)[-1]
     values = [[low, high], [high, high]] if isinstance(record.form, NumberPair) else [low, high]
     assert all(record.name in complete({record.name: value}) for value in values)
 
@@ -208,7 +208,7 @@ def test_a_picture_of_any_size_is_the_same_alone_as_in_company(
     record: Augmentation, size: int
 ) -> None:
     images = np.random.default_rng(size).integers(0, 256, (6, size, size, 3), dtype=np.uint8)
-    low, high = record.bounds[0], record.bounds[-1]
+    low, high = ends_of(record)[0], ends_of(record)[-1]
     most = [low, high] if isinstance(record.form, NumberPair) else high
     for settings in ({record.name: strong(record)}, {record.name: most}):
         together = augment(images, range(6), settings, 1, 0)
@@ -252,7 +252,7 @@ def test_label_safety_measures_each_extreme(
 @EVERY
 def test_a_numeric_record_takes_numbers_and_others_do_not(record: Augmentation) -> None:
     if record.numeric:
-        assert all(record.parse(bound) == bound for bound in record.bounds)
+        assert all(record.parse(bound) == bound for bound in ends_of(record))
     else:
         with pytest.raises(UserError):
             record.parse(1)

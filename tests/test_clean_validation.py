@@ -154,5 +154,5 @@ def test_the_search_knows_of_the_leak_by_its_record_alone() -> None:
         if "leak" in path.read_text().lower()
     }
     own = {"guests/leak.py"}
-    option = {"commands/command_line.py", "commands/experiment_commands.py"}
+    option = {"commands/command_line.py", "commands/all_commands.py"}
     assert knowing - own - option == {"guests/table.py", "experiment/kinds.py"}

@@ -81,7 +81,7 @@ def test_every_engine_gives_kerass_features(
     assert (extractor.engine, extractor.precision) == (engine, "float32")
     images = noise(13, SIZE)
     found = extractor.extract(cut(images, 5), 13)
-    assert found.shape == (13, extractor.dim) == (13, 1280)
+    assert found.shape == (13, *extractor.output_shape) == (13, 1280)
     assert found.dtype == np.float32
     # Engines sum in another order: a few units in the last place of float32, layer after layer.
     assert relative_difference(found, np.asarray(lite0(images))) < 1e-5
@@ -127,7 +127,7 @@ def test_batches_are_drawn_while_others_run_but_not_all_at_once(engine: str) -> 
     size, num_batches = extractor.batch_size, 20
     done = threading.Event()
     ahead = []
-    out = np.full((size * num_batches, extractor.dim), np.nan, np.float32)
+    out = np.full((size * num_batches, *extractor.output_shape), np.nan, np.float32)
 
     def batches() -> Iterator[np.ndarray]:
         for number in range(num_batches):
@@ -169,7 +169,7 @@ def test_an_error_in_the_batches_comes_through_and_leaves_the_extractor_usable(e
 @pytest.mark.parametrize("engine", FAST)
 def test_an_error_while_storing_comes_through(engine: str) -> None:
     extractor = build_extractor(tiny_model(), engine)
-    out = np.zeros((4, extractor.dim), np.float32)
+    out = np.zeros((4, *extractor.output_shape), np.float32)
     out.flags.writeable = False
     with pytest.raises((ValueError, RuntimeError), match="read-only"):
         extractor.extract([noise(4, 8)], 4, out)

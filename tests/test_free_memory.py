@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from search.features.free_memory import free_memory
+from search.features.devices import free_memory
 
 GB = 1 << 30
 
@@ -73,7 +73,7 @@ def test_where_nobody_says_it_is_not_known(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux tells a process its size")
 def test_a_limit_of_its_own_counts() -> None:
-    code = "from search.features.free_memory import free_memory; print(free_memory())"
+    code = "from search.features.devices import free_memory; print(free_memory())"
     limited = f"ulimit -v 1000000; exec {sys.executable} -c '{code}'"
     told = subprocess.run(["bash", "-c", limited], capture_output=True, text=True, check=True)
     assert 0 < int(told.stdout) < 1000000 * 1024

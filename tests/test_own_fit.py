@@ -21,8 +21,8 @@ from search.experiment.settings import ModelSettings
 from search.experiment.trial import LostNetwork
 from search.features.process_cache import dataset_of
 from search.training.fit_mode import train_fit, whole_own_model
+from search.training.own_call import check_own_model
 from search.training.own_fit import ACCURACIES
-from search.training.own_model_check import check_own_model
 from search.training.run_trial import run_trial
 from search.training.run_values import TrainedHeads, TrialFailure
 from search.training.training_mode import load_trial

@@ -12,9 +12,9 @@ from states import make_state
 
 from search.commands.check import make_plan
 from search.driver import session
-from search.driver.deadline import Deadline
 from search.driver.experiment_file import parse_config
 from search.driver.run_reading import open_run
+from search.driver.search_phase import Deadline
 from search.driver.session import SessionOptions, run_search
 from search.driver.workload import BEFORE_CONFIRMATION, HEADS, num_alone, trained_later, workload
 from search.experiment.config import ExperimentConfig

@@ -8,6 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from made_up_records import ends_of
 from numpy.typing import NDArray
 from PIL import Image, ImageEnhance, ImageOps
 from scipy.ndimage import gaussian_filter
@@ -301,7 +302,7 @@ def test_elastic_is_as_strong_and_as_smooth_as_albumentationss() -> None:
 @pytest.mark.parametrize("name", ["perspective_range", "elastic"])
 def test_what_bends_is_filled_as_what_moves(name: str, fill_mode: str, size: int) -> None:
     flat = np.full((1, size, size, 3), 80, np.uint8)
-    settings = {name: AUGMENTATIONS[name].bounds[1], "fill_mode": fill_mode, "cval": 200}
+    settings = {name: ends_of(AUGMENTATIONS[name])[1], "fill_mode": fill_mode, "cval": 200}
     for view in range(20):
         levels = set(np.unique(augment(flat, [0], settings, 3, view)))
         assert levels == {80, 200} if fill_mode == "constant" else levels == {80}

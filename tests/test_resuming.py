@@ -10,6 +10,7 @@ import pytest
 from faulty_searches import BASELINE, OUT_OF_MEMORY, RETRIES, Faults, config_of, events_of
 from pictures import write_folders
 from small_search import EXPERIMENT, Heard, sit, table_of, undisturbed
+from states import make_state
 
 from data.errors import UserError
 from search.driver.retries import MOST_TRIES
@@ -18,6 +19,8 @@ from search.experiment.config import ExperimentConfig
 from search.journal.run_dir import read_predictions
 from search.journal.state import SearchResult, SearchState
 from search.report.answer_text import beside_answer
+from search.report.section_texts import test_lines as lines_of_test
+from search.report.sentences import notices
 from search.report.view import SearchView
 from search.report.wording import label_text
 from search.verification.comparison import Comparison
@@ -119,6 +122,30 @@ def test_what_fails_the_same_way_again_is_a_result_and_not_tried_again(
     assert "trial: setting 2" not in faults.trained
     assert [r.label for r in result.state.records if r.status == "failed"] == ["setting 2"]
     assert_sound(run_dir)
+
+
+def test_a_final_model_that_fails_the_same_way_again_costs_the_test_and_not_the_search(
+    faults: Faults, cache: Path, tmp_path: Path
+) -> None:
+    config, run_dir = config_of(cache), tmp_path / "run"
+    untroubled = sit(config, tmp_path / "untroubled").state
+    faults.reported["test: no augmentation"] = "the loss is not finite at epoch 3"
+    result = sit(config, run_dir)
+    assert result.outcome == "finished"
+    assert (result.state.evidence, result.state.test) == (untroubled.evidence, None)
+    (said,) = lines_of_test(SearchView(result.state))
+    assert said.startswith("The test gave no figure: the final model #")
+    assert "failed (the loss is not finite at epoch 3)" in said
+    assert said in notices(SearchView(result.state))
+    assert (untroubled.looks, result.state.looks) == (1, 0)
+    assert sit(config, run_dir).outcome == "already finished"
+    assert_sound(run_dir)
+
+
+def test_a_test_that_one_of_two_models_was_scored_in_was_a_look() -> None:
+    """Though it gave no figure: the score stands in the tables."""
+    state = make_state(failed=(17,)).model_copy(update={"test": None})
+    assert state.looks == 1
 
 
 def test_a_baseline_that_always_fails_is_tried_so_often_and_again_once_a_limit_is_changed(
@@ -244,7 +271,7 @@ def test_a_search_cut_short_before_it_was_stopped_asks_for_more_when_the_limit_i
     faults.raised["test: no augmentation"] = OUT_OF_MEMORY
     told: list[int] = []
     with monkeypatch.context() as patched:
-        patched.setattr("search.driver.deadline.Deadline.passed", lambda self: len(told) >= 4)
+        patched.setattr("search.driver.search_phase.Deadline.passed", lambda self: len(told) >= 4)
         short = config_of(cache, search={"trials": 4, "max_hours": 1.0})
         first = sit(short, run_dir, Heard(lambda record: told.append(record.trial)))
     assert len(first.state.of_kind("trial")) < 4

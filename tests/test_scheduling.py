@@ -7,8 +7,8 @@ import pytest
 from stand_ins import Clock
 from states import make_state
 
-from search.driver.deadline import out_of_time
 from search.driver.publishing import SHOW_SECONDS, SHOW_SHARE, Showing
+from search.driver.search_phase import out_of_time
 
 
 class CountingLog:

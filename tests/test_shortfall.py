@@ -160,7 +160,8 @@ SHORTFALL = Shortfall(
     ),
 )
 WORDS = (
-    "It cannot be told whether augmentation helps: of rotation_range 10, which is known least, a "
+    "It cannot be told whether augmentation helps: of rotation_range 10, known least "
+    "of what may still help, a "
     "gain below 0.8 points was invisible here. "
     "What finds an effect of 0.5 points 4 times in 5, the cheapest way first: 12 seeds instead of "
     "5 (evaluation.confirm.seeds); or 5 folds instead of 1 (evaluation.folds); or about 800 scored "

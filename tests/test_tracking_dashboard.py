@@ -71,7 +71,7 @@ def seen(
     winner = Winner(
         colour_model, ("blue", "green", "red"), np.zeros((1, 8, 8, 3), np.uint8), "dashboard"
     )
-    assert Tracker(mlflow_server.address, "dashboard", run_dir).log_winner(state, winner)[0]
+    assert not Tracker(mlflow_server.address, "dashboard", run_dir).log_winner(state, winner).reason
     client = MlflowClient(mlflow_server.address)
     found = client.get_experiment_by_name("dashboard")
     assert found is not None

@@ -49,16 +49,16 @@ def images(count: int, height: int, width: int) -> np.ndarray:
 @pytest.fixture
 def logged(mlflow_uri: str, winner: Winner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_uri)
-    logged, status = Tracker(mlflow_uri, "digits", tmp_path).log_winner(make_state(), winner)
+    status = Tracker(mlflow_uri, "digits", tmp_path).log_winner(make_state(), winner)
     assert status.reason is None
-    return logged
+    return "models:/digits- first-look/1"
 
 
 def test_a_loaded_winner_gives_the_probabilities_of_the_keras_model(logged, colour_model):
     import keras
     import mlflow.pyfunc
 
-    loaded = mlflow.pyfunc.load_model(logged.uri)
+    loaded = mlflow.pyfunc.load_model(logged)
     assert loaded.metadata.metadata["class_names"] == list(CLASSES)
     assert loaded.metadata.metadata["verdict"] == "HELPS"
     assert loaded.metadata.metadata["from"] == "http://***@host"
@@ -74,26 +74,22 @@ def test_a_winner_says_what_it_takes_and_gives_and_needs(logged):
     from mlflow.models import get_model_info
     from mlflow.pyfunc import get_model_dependencies
 
-    info = get_model_info(logged.uri)
+    info = get_model_info(logged)
     (images_in,), (probabilities,) = info.signature.inputs.inputs, info.signature.outputs.inputs
     assert (images_in.type, images_in.shape) == (np.dtype("uint8"), (-1, -1, -1, 3))
     assert (probabilities.type, probabilities.shape) == (np.dtype("float32"), (-1, 3))
     assert info.saved_input_example_info is not None
-    needed = Path(get_model_dependencies(logged.uri)).read_text().split()
+    needed = Path(get_model_dependencies(logged)).read_text().split()
     assert {line.split("==")[0] for line in needed} == {"mlflow", "tensorflow", "keras", "numpy"}
     assert all("==" in line for line in needed)
 
 
 def test_a_winner_is_registered_once_a_search(logged, mlflow_uri, winner, tmp_path):
-    assert (logged.name, logged.version) == ("digits- first-look", "1")
-    again, _ = Tracker(mlflow_uri, "digits", tmp_path).log_winner(make_state(), winner)
-    assert again == logged
-    other, _ = Tracker(mlflow_uri, "digits", tmp_path).log_winner(
-        make_state(search_id="fedcba"), winner
-    )
-    assert other.version == "2"
+    for state in (make_state(), make_state(search_id="fedcba")):
+        Tracker(mlflow_uri, "digits", tmp_path).log_winner(state, winner)
     versions = mlflow_client(mlflow_uri).search_model_versions("name = 'digits- first-look'")
-    assert {v.tags["augsearch.search_id"] for v in versions} == {"0123456789abcdef", "fedcba"}
+    searches = {str(v.version): v.tags["augsearch.search_id"] for v in versions}
+    assert searches == {"1": "0123456789abcdef", "2": "fedcba"}
     assert {v.tags["verdict"] for v in versions} == {"HELPS"}
     assert all(v.description.startswith("**Use rotation_range 15") for v in versions)
     assert {v.tags["test_accuracy"] for v in versions} == {"96.3 % (93.4 to 98.1)"}
@@ -107,23 +103,20 @@ def test_a_winner_left_half_stored_twice_is_stored_again(mlflow_uri, winner, tmp
     tracker = Tracker(mlflow_uri, "digits", tmp_path)
     for _ in range(2):
         gone = replace(winner, model_path=tmp_path / "gone.keras")
-        nothing, status = tracker.log_winner(make_state(), gone)
-        assert nothing is None
-        assert "gone.keras" in status.reason
+        assert "gone.keras" in tracker.log_winner(make_state(), gone).reason
     assert "18 trials in MLflow" in str(tracker.project(make_state()))
     assert "the rest was not sent: the winning model" in str(tracker.status)
-    logged, status = tracker.log_winner(make_state(), winner)
-    assert (logged.version, status.reason) == ("1", None)
+    assert tracker.log_winner(make_state(), winner).reason is None
+    (stored,) = mlflow_client(mlflow_uri).search_model_versions("name = 'digits- first-look'")
+    assert str(stored.version) == "1"
     experiment = mlflow_client(mlflow_uri).get_experiment_by_name("digits")
     (kept,) = mlflow_client(mlflow_uri).search_logged_models([experiment.experiment_id])
     assert str(kept.status) == "READY"
 
 
 def test_a_winner_is_not_lost_when_mlflow_is_away(winner, tmp_path):
-    nothing, status = Tracker("http://127.0.0.1:1", "digits", tmp_path).log_winner(
-        make_state(), winner
-    )
-    assert (nothing, status.reason) == (None, "nothing answers there")
+    status = Tracker("http://127.0.0.1:1", "digits", tmp_path).log_winner(make_state(), winner)
+    assert status.reason == "nothing answers there"
 
 
 def test_only_the_winner_is_stored_however_many_trials_there_are(mlflow_uri, winner, tmp_path):
@@ -132,7 +125,7 @@ def test_only_the_winner_is_stored_however_many_trials_there_are(mlflow_uri, win
     for phase in ("controls", "finished"):  # 3 trials, then 18
         state = make_state(phase)
         assert tracker.project(state).reason is None
-        assert tracker.log_winner(state, winner)[1].reason is None
+        assert tracker.log_winner(state, winner).reason is None
         files = [path for path in (tmp_path / "mlartifacts").rglob("*") if path.is_file()]
         sizes.append(sum(path.stat().st_size for path in files))
         assert len([path for path in files if path.suffix == ".keras"]) == 1
@@ -142,7 +135,7 @@ def test_only_the_winner_is_stored_however_many_trials_there_are(mlflow_uri, win
 @pytest.mark.slow
 def test_a_served_winner_answers_over_http(logged, mlflow_uri, tmp_path):
     port = free_port()
-    command = ["mlflow", "models", "serve", "-m", logged.uri, "--env-manager", "local"]
+    command = ["mlflow", "models", "serve", "-m", logged, "--env-manager", "local"]
     address = f"http://127.0.0.1:{port}"
     environment = {"MLFLOW_TRACKING_URI": mlflow_uri, "MLFLOW_DISABLE_TELEMETRY": "true"}
     command += ["--host", "127.0.0.1", "--port", str(port)]

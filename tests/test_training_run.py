@@ -388,6 +388,17 @@ def test_a_network_is_known_to_guess_where_one_class_is_nearly_all() -> None:
     assert train(heads, replace(plan, images_count_alike=False)).lost == (lost,)
 
 
+def test_one_answer_below_the_loss_of_smoothed_shares_is_still_guessing() -> None:
+    """Shares of 4 and 36 of 40 have a loss of 0.325, and smoothed by 0.2 one of 0.350. A head that
+    learnt from smoothed labels is unsure of all, and gives the rare more than the others."""
+    rows = np.arange(IMAGES)
+    guessed = np.log(np.where(rows < 4, 0.1, 0.9)).astype(np.float32)
+    unsure = np.log(np.where(rows < 4, 0.3, 0.82)).astype(np.float32)
+    heads, plan = _of_class(4, [0 * rows] * 3, [guessed, unsure, unsure])
+    trained = train(heads, replace(plan, label_smoothing=0.2))
+    assert trained.lost == (LostNetwork(head=0, why="chance", epoch=3),)
+
+
 def test_of_very_few_images_all_right_ones_are_no_luck() -> None:
     rows = np.arange(16)
     labels = rows % 2

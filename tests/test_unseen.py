@@ -62,7 +62,10 @@ def test_what_was_invisible_is_told_of_the_strength_that_may_gain_it() -> None:
         }
     )
     view = answered(claims.model_copy(update={"augmentations": (*others[:-1], zoom, flip)}))
-    assert "of zoom_range 0.3, which is known least, a gain below 2.6 points was" in answer(view)
+    assert (
+        "of zoom_range 0.3, known least of what may still help, a gain below 2.6 points was"
+        in answer(view)
+    )
 
 
 def test_what_was_done_is_not_advised() -> None:

@@ -249,7 +249,8 @@ def test_no_augmentation_is_the_answer_where_nothing_gains() -> None:
 def test_a_search_that_could_not_see_says_what_it_would_have_seen() -> None:
     text = answer(SearchView(without_recommendation()))
     assert text.startswith(
-        "It cannot be told whether augmentation helps: of rotation_range 10, which is known least, "
+        "It cannot be told whether augmentation helps: of rotation_range 10, known least "
+        "of what may still help, "
         "a gain below 0.8 points was invisible here. "
     )
 
@@ -331,7 +332,10 @@ def test_more_than_there_is_to_gain_is_not_named_as_a_size() -> None:
         view = answered(claims.model_copy(update={"augmentations": unknown}))
         unseen = with_answer(view)[-1]
         assert 0 < view.most_gain < 0.2
-        assert f"which is known least, a gain {size} would have been found less than" in unseen
+        assert (
+            f"known least of what may still help, a gain {size} would have been found less than"
+            in unseen
+        )
     alone = dict.fromkeys(ALONE, 0.0)
     view = answered(make_claims(recommended=None, half_width=2.0, alone=alone))
     assert "a gain of any size was invisible here" in answer(view)
@@ -464,7 +468,8 @@ def test_below_the_answer_stand_its_strengths_and_what_could_not_be_seen() -> No
         "width_shift_range 0 to 0.2; zoom_range 0 to 0.3."
     )
     assert unseen == (
-        "What could not be seen: of width_shift_range 0.1, which is known least, a gain below "
+        "What could not be seen: of width_shift_range 0.1, known least of what may "
+        "still help, a gain below "
         "0.6 points would have been found less than 4 times in 5."
     )
     sure = make_claims(half_width=0.004, alone={"width_shift_range": -0.005, "zoom_range": 0.0006})

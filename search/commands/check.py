@@ -144,19 +144,16 @@ def _advice(prepared: Prepared, measured: Measured | None) -> Advice:
     """From the spread that an earlier sitting's no-augmentation trial measured; before any, from
     the number of images."""
     evaluation = prepared.config.evaluation
-    splits = np.asarray(prepared.dataset.splits)
-    objective, labels = evaluation.objective, np.asarray(prepared.dataset.labels)
+    objective, dataset = evaluation.objective, prepared.dataset
     metrics, spread = measured or ({}, None)
-    scored = labels[
-        np.isin(splits, (VALIDATION,) if evaluation.folds == 1 else (TRAIN, VALIDATION))
-    ]
-    weights = OBJECTIVES[objective].flip(scored)
+    scored = dataset.indices(*(VALIDATION,) if evaluation.folds == 1 else (TRAIN, VALIDATION))
+    weights = OBJECTIVES[objective].flip(np.asarray(dataset.labels)[scored])
     plan = Plan(
         num_images=num_pooled(prepared),
         folds=evaluation.folds,
         seeds=evaluation.confirm.seeds if evaluation.confirm else evaluation.seeds,
         num_compared=prepared.num_trials + len(controls_of(prepared.config)) - 1,
-        independent_share=_independent_share(prepared.dataset),
+        independent_share=_independent_share(dataset),
         search_seeds=evaluation.seeds if evaluation.confirm else None,
     )
     known = KnownBaseline(
@@ -166,14 +163,14 @@ def _advice(prepared: Prepared, measured: Measured | None) -> Advice:
         weight=float(np.sqrt((weights**2).mean())),
         head_spread=MODES[prepared.space.mode].usual_spread,
     )
-    folds = allowed_folds(prepared.config, prepared.dataset)
-    return advise(plan, known, objective, int((splits == VALIDATION).sum()), folds)
+    folds = allowed_folds(prepared.config, dataset)
+    return advise(plan, known, objective, len(dataset.indices(VALIDATION)), folds)
 
 
 def _independent_share(dataset: Dataset) -> float:
     if dataset.groups is None:
         return 1.0
-    groups = np.asarray(dataset.groups)[np.isin(dataset.splits, (TRAIN, VALIDATION))]
+    groups = np.asarray(dataset.groups)[dataset.indices(TRAIN, VALIDATION)]
     return effective_size(groups) / len(groups)
 
 

@@ -165,7 +165,7 @@ def images_a_view(prepared: Prepared) -> int:
 
 def num_pooled(prepared: Prepared) -> int:
     """Images of train and validation, which folds are made of."""
-    return int(np.isin(prepared.dataset.splits, (TRAIN, VALIDATION)).sum())
+    return len(prepared.dataset.indices(TRAIN, VALIDATION))
 
 
 def _rows_of_a_head(prepared: Prepared) -> tuple[float, float]:

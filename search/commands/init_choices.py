@@ -259,9 +259,8 @@ def _epochs(rung: PlanStep) -> list[Chosen]:
 
 
 def _folds(rung: PlanStep, is_tiny: bool, dataset: Dataset) -> Chosen:
-    splits, labels = np.asarray(dataset.splits), np.asarray(dataset.labels)
-    validation = int((splits == VALIDATION).sum())
-    pool = np.flatnonzero(np.isin(splits, (TRAIN, VALIDATION)))
+    validation, labels = len(dataset.indices(VALIDATION)), np.asarray(dataset.labels)
+    pool = dataset.indices(TRAIN, VALIDATION)
     if dataset.groups is not None:
         pool = pool[np.unique(np.asarray(dataset.groups)[pool], return_index=True)[1]]
     fewest = int(np.bincount(labels[pool], minlength=len(dataset.class_names)).min())

@@ -119,7 +119,7 @@ def load_winner(run_dir: Path, run_code: Path | None = None) -> LoadedWinner:
     if not path.is_file() and not needs_code:
         raise UserError(
             f"{run_dir} holds no {MODEL_FILE}; it is made when a search with `evaluation.test` and "
-            "test images finishes"
+            "test images finishes and its final models train"
         )
     import_tensorflow_quietly()
     model, code = rebuilt_winner(run_dir, run_code) if needs_code else (_from_file(path), ())

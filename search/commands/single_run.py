@@ -1,6 +1,6 @@
 """What the commands `export`, `preview`, `report`, `sync` and `verify` do with an experiment or a
 run directory; bundles are verified here too. Each is one function; how it is called and what is
-printed is `search_commands`'s."""
+printed is `all_commands`'."""
 
 import os
 import shlex
@@ -190,7 +190,7 @@ def sync(run_dir: Path, uri: str | None = None) -> TrackingStatus:
         status = tracker.project(run.state)
         winner = stored_winner(run.state, run_dir)
         if status.reason is None and winner is not None:
-            _, status = tracker.log_winner(run.state, winner)
+            status = tracker.log_winner(run.state, winner)
     if status.reason is not None:
         raise UserError(
             f"not all was sent to MLflow at {shown_uri(wanted)}: {status.reason}; the journal "

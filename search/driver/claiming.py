@@ -203,14 +203,14 @@ class Look:
         least = least_known(claims)
         if least is None or least.measured is None:
             return None
-        config, splits = self.context.config, np.asarray(self.context.prepared.dataset.splits)
+        config, dataset = self.context.config, self.context.prepared.dataset
         stage = KINDS["confirm" if config.evaluation.confirm else "trial"].part
-        folds, pool = config.evaluation.folds, int(np.isin(splits, (TRAIN, VALIDATION)).sum())
-        scored = pool if folds > 1 else int((splits == VALIDATION).sum())
+        folds, pool = config.evaluation.folds, len(dataset.indices(TRAIN, VALIDATION))
+        scored = pool if folds > 1 else len(dataset.indices(VALIDATION))
         now = Size(
             seeds=(config.evaluation.confirm or config.evaluation).seeds, folds=folds, images=scored
         )
-        others = allowed_folds(config, self.context.prepared.dataset) if pool > scored else ()
+        others = allowed_folds(config, dataset) if pool > scored else ()
         return what_would_show(
             blur_of(self.measured, self._deciding(least, stage), stage),
             claims.critical,

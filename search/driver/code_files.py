@@ -156,11 +156,11 @@ def handed_over(config: ExperimentConfig, place: Path | None) -> Code:
     hashes. Raises UserError where one is not there, and where a library's transform is named and no
     place is; nothing of the config's own place is read."""
     wanted = config.code.files
-    names = ", ".join(f"{name} (sha256 {digest[:12]})" for name, digest in wanted.items())
     if place is None and wanted:
         raise UserError(
-            f"it names code of its author's, {names}, which is not run unless you say --run-code "
-            "FILE with a copy that you have read; --no-train checks the rest of a bundle"
+            f"it names code of its author's, {_with_hashes(wanted)}, which is not run unless you "
+            "say --run-code FILE with a copy that you have read; --no-train checks the rest of a "
+            "bundle"
         )
     transforms = [escaped(name) for name in config.augmentation.written if is_transform(name)]
     if place is None and transforms:
@@ -180,18 +180,21 @@ def model_code(config: ExperimentConfig, place: Path | None) -> Code:
     if build is None:
         raise UserError("--run-code is for a model of one's own, and this search names none")
     file = file_of(str(build))
-    digest = config.code.files[file]
+    wanted = {file: config.code.files[file]}
     if place is None:
         raise UserError(
-            f"the winning model needs its author's code, {file} (sha256 {digest[:12]}), which is "
+            f"the winning model needs its author's code, {_with_hashes(wanted)}, which is "
             "not run unless you say --run-code FILE with a copy that you have read"
         )
-    return _found_at(place, {file: digest})
+    return _found_at(place, wanted)
+
+
+def _with_hashes(wanted: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} (sha256 {digest[:12]})" for name, digest in wanted.items())
 
 
 def _found_at(place: Path, wanted: Mapping[str, str]) -> Code:
     """wanted: hashes by name."""
-    names = ", ".join(f"{name} (sha256 {digest[:12]})" for name, digest in wanted.items())
     if not wanted:
         return ()
     paths = sorted(place.rglob("*.py")) if place.is_dir() else [place]
@@ -201,6 +204,6 @@ def _found_at(place: Path, wanted: Mapping[str, str]) -> Code:
     if missing:
         raise UserError(
             f"--run-code received {place}, which holds no file with the hash of "
-            f"{', '.join(missing)}; the search ran {names}"
+            f"{', '.join(missing)}; the search ran {_with_hashes(wanted)}"
         )
     return tuple(here[digest].model_copy(update={"name": name}) for name, digest in wanted.items())

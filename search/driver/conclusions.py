@@ -131,9 +131,12 @@ def _best_whole(claims: Claims) -> str | None:
     return max(effects, key=lambda label: effects[label], default=None)
 
 
-def after_test(context: Context, known: Knowledge) -> TestResult:
-    """The sealed test set's answer, on as many models as there are seeds."""
+def after_test(context: Context, known: Knowledge) -> TestResult | None:
+    """The sealed test set's answer, on as many models as there are seeds; None where a final model
+    failed."""
     ledger, finals = context.ledger, known.finals
+    if not finals:
+        return None
     chosen = next((label for label in finals if label != NONE), None)
     shown = finals[chosen or NONE]
     predictions, result = ledger.predictions(shown), ledger.record(shown).result

@@ -10,8 +10,8 @@ from math import log2
 from typing import Any
 
 from data.augmentations import AUGMENTATIONS, active, is_option
-from data.value_forms import is_number
-from search.driver.specs import FRESH_VIEWS, SpecFactory
+from data.value_forms import hashable, is_number
+from search.driver.specs import SpecFactory, number_of
 from search.evidence.curves import Axis, Combination
 from search.experiment.beside import beside_of, searched_beside
 from search.experiment.controls import CONTROLS, NONE
@@ -92,7 +92,7 @@ class Declaration:
         space = self.specs.space
         named = space.named_values(self.usual) | space.options
         return {
-            name: _hashable(named[name])
+            name: hashable(named[name])
             for name in space.dimensions
             if name != VIEWS and (space.section_of[name] != "augmentation" or name in space.options)
         }
@@ -103,7 +103,7 @@ class Declaration:
         is_control = spec.label in CONTROLS and spec.label != NONE
         if is_control and not self._holds(augmentation):
             return self._outside(spec)
-        on = {name: _hashable(value) for name, value in augmentation.items() if not is_option(name)}
+        on = {name: hashable(value) for name, value in augmentation.items() if not is_option(name)}
         return Combination.of(on | self._unusual(spec))
 
     def _outside(self, spec: TrialSpec) -> Combination:
@@ -126,7 +126,7 @@ class Declaration:
         found = {
             names.get(name, name): value
             for name, usual in self._usual_values.items()
-            if (value := _hashable(named[name])) != usual
+            if (value := hashable(named[name])) != usual
             and (name not in space.options or _acts(name, augmentation))
             and (name not in OF_AUGMENTATION or augmentation)
         }
@@ -140,7 +140,7 @@ class Declaration:
         usual, confirm = self.usual.training.views, self.specs.config.evaluation.confirm
         if KINDS[kind].part == "confirm" and confirm is not None and isinstance(usual, int):
             usual = max(confirm.views, usual)
-        return log2(_number(views) / _number(usual))
+        return log2(number_of(views) / number_of(usual))
 
     def settings(self, point: Combination) -> Settings:
         """Of augmentations, with the options that act with them, all else as no augmentation has
@@ -165,15 +165,15 @@ def _axis(name: str, values: Iterable[Any]) -> Axis:
 def _numbers_or_levels(
     name: str, values: Iterable[Any], identity: Any, is_log: bool = False
 ) -> Axis:
-    others = [value for value in map(_hashable, values) if value != _hashable(identity)]
+    others = [value for value in map(hashable, values) if value != hashable(identity)]
     if others and all(map(is_number, [identity, *others])):
         return Axis.of_numbers(name, others, identity, is_log)
-    return Axis(name, tuple(dict.fromkeys([_hashable(identity), *others])))
+    return Axis(name, tuple(dict.fromkeys([hashable(identity), *others])))
 
 
 def _is_on_axis(axis: Axis, value: Any) -> bool:
     if axis.places is None:
-        return _hashable(value) in axis.values
+        return hashable(value) in axis.values
     return is_number(value) and min(axis.values) <= value <= max(axis.values)
 
 
@@ -184,13 +184,5 @@ def _written(dimension: Dimension) -> list[Any]:
     return list(dimension.values)
 
 
-def _hashable(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
-
-
 def _as_written(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
-
-
-def _number(views: Views) -> float:
-    return float(views) if isinstance(views, int) else float(FRESH_VIEWS)

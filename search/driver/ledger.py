@@ -27,7 +27,7 @@ from search.journal.journal_file import FRESH, JournalError
 from search.journal.run_dir import KeptPredictions, read_predictions
 from search.journal.state import EventLog
 from search.training.modes import mode_of
-from search.training.progress import EpochReport, OnEpoch
+from search.training.progress import EpochReport, Listener, OnEpoch
 
 POLL_SECONDS = 0.2  # how soon a request to stop is noticed while a trial runs
 ANSWER = {"result", "attempts", "effect", "predictions_file", "predictions_sha256"}
@@ -43,28 +43,14 @@ class TrialRunner(Protocol):
     def submit(self, spec: TrialSpec, on_epoch: OnEpoch | None = None) -> "Future[Outcome]": ...
 
 
-class Listener(Protocol):
-    """Told of each trial as it is asked, as it goes and as it is told: the terminal, the tracker.
-    All in the search's own thread."""
-
-    def trial_started(self, record: TrialRecord) -> None: ...
-
-    def trial_epoch(self, record: TrialRecord, report: EpochReport) -> None: ...
-
-    def trial_told(self, record: TrialRecord) -> None: ...
-
-
-@dataclass(frozen=True)
-class OnTold:
+class OnTold(Listener):
     """A listener to answers alone."""
 
-    trial_told: Callable[[TrialRecord], None]
+    def __init__(self, tell: Callable[[TrialRecord], None]) -> None:
+        self._tell = tell
 
-    def trial_started(self, record: TrialRecord) -> None:
-        """Nothing."""
-
-    def trial_epoch(self, record: TrialRecord, report: EpochReport) -> None:
-        """Nothing."""
+    def trial_told(self, record: TrialRecord) -> None:
+        self._tell(record)
 
 
 @dataclass(frozen=True)

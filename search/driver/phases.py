@@ -136,7 +136,7 @@ class Knowledge:
     """What the phases so far hand to the next: numbers of their trials, and what was concluded.
 
     controls, confirmation: empty before their phase; trial 0 is always no augmentation. trials: of
-    the search phase, as told. finals: of the test phase, by label.
+    the search phase, as told. finals: of the test phase, by label; none where one failed.
     """
 
     controls: Controls = Controls({None: 0}, {NONE: 0})
@@ -221,7 +221,9 @@ def best_trials(
 
 def run_test(context: Context, known: Knowledge) -> Knowledge:
     """No augmentation, and the setting that the answer uses, with the same values beside it and
-    each for as long as it took before: trained on train + validation, scored on the test split."""
+    each for as long as it took before: trained on train + validation, scored on the test split.
+    Where one of them would fail the same way again, the test gives no figure and the search has
+    its answer all the same; raises SearchFailed where it may not."""
     answer, ledger = known.evidence.answer, context.ledger
     beside = answer.beside if answer is not None else {}
     is_confirmed = bool(known.confirmation.trained)
@@ -235,12 +237,12 @@ def run_test(context: Context, known: Knowledge) -> Knowledge:
             declared = Declaration(context.specs, beside)
             settings = declared.settings(Combination.of(answer.settings))
         finals[answer.label] = _ask_final(context, answer.label, settings, number)
-    for label, number in finals.items():
-        against = finals[NONE] if label != NONE else None
-        context.tell_needed(
-            number, against, f"the final model ({label_text(ledger.record(number))})"
-        )
-    return replace(known, finals=finals)
+    ended = [context.tell(n, finals[NONE] if n != finals[NONE] else None) for n in finals.values()]
+    failed = [record for record in ended if record.status != "completed"]
+    for record in filter(may_pass, failed):
+        what = f"the final model ({label_text(record)})"
+        raise SearchFailed(f"{what} failed: {failure_of(record)}", may_pass=True)
+    return replace(known, finals={} if failed else finals)
 
 
 def _ask_final(context: Context, label: str, settings: Settings, source: int) -> int:

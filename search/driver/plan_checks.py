@@ -40,7 +40,7 @@ def check_folds(config: ExperimentConfig, dataset: Dataset) -> None:
     folds = config.evaluation.folds
     if folds == 1:
         return
-    pool = np.flatnonzero(np.isin(dataset.splits, (TRAIN, VALIDATION)))
+    pool = dataset.indices(TRAIN, VALIDATION)
     labels = np.asarray(dataset.labels)[pool]
     each = np.arange(len(pool)) if dataset.groups is None else np.asarray(dataset.groups)[pool]
     # copies, and images of one group, go into one fold together, and count once

@@ -79,16 +79,15 @@ class Prepared:
 
     @property
     def is_tested(self) -> bool:
-        splits = np.asarray(self.dataset.splits)
-        return self.config.evaluation.test and bool((splits == TEST).any())
+        return self.config.evaluation.test and len(self.dataset.indices(TEST)) > 0
 
     @property
     def summary(self) -> DatasetSummary:
-        labels, splits = np.asarray(self.dataset.labels), np.asarray(self.dataset.splits)
-        num_classes = len(self.dataset.class_names)
+        labels, num_classes = np.asarray(self.dataset.labels), len(self.dataset.class_names)
+        rows = {name: self.dataset.indices(number) for number, name in enumerate(SPLIT_NAMES)}
         counts = {
-            name: tuple(np.bincount(labels[splits == number], minlength=num_classes).tolist())
-            for number, name in enumerate(SPLIT_NAMES)
+            name: tuple(np.bincount(labels[own], minlength=num_classes).tolist())
+            for name, own in rows.items()
         }
         return DatasetSummary(
             digest=self.dataset.digest,
@@ -203,8 +202,8 @@ def check_model(prepared: Prepared, pause: Callable[[], None] = lambda: None) ->
     """Tries a model of the user's own at both ends of what is searched, and as the controls have
     it. pause: as `Heard`'s. Raises UserError where it is not one that can be trained on these
     images. Runs own code."""
+    from search.training.own_call import check_own_model
     from search.training.own_model import BUILD, BUILDING_SECONDS
-    from search.training.own_model_check import check_own_model
 
     size, num_classes = prepared.config.dataset.image_size, len(prepared.dataset.class_names)
     corners = {

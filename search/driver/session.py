@@ -23,16 +23,15 @@ from data.transforms import imported_first
 from search.driver.code_files import code_of
 from search.driver.conclusions import after_confirmation, after_search, after_test
 from search.driver.confirmation import run_confirmation
-from search.driver.deadline import Deadline, out_of_time
 from search.driver.experiment_file import ExperimentLike, load_config
-from search.driver.ledger import Ledger, Listener, OnTold, Stopped, Surroundings
+from search.driver.ledger import Ledger, OnTold, Stopped, Surroundings
 from search.driver.opening import check_resumable, continued, open_search
 from search.driver.phases import Context, run_controls, run_test
 from search.driver.plan_checks import cut_at_first
 from search.driver.prepare import Prepared, require_runnable, resources_of
 from search.driver.publishing import Publisher, Showing
 from search.driver.retries import lost_answers
-from search.driver.search_phase import run_trials
+from search.driver.search_phase import Deadline, out_of_time, run_trials
 from search.driver.sitting import SearchPhase, ended, phase_of, run_phases
 from search.driver.winner import build_winner, stored_winner
 from search.driver.workload import workload
@@ -48,6 +47,7 @@ from search.journal.run_dir import JOURNAL
 from search.journal.state import EventLog, SearchResult
 from search.report.preview import TrialSheets, write_winner_sheet
 from search.report.time_left import ExpectedWork
+from search.training.progress import Listener
 from search.training.trial_files import CheckpointSweeper, ViewSweeper
 
 if TYPE_CHECKING:

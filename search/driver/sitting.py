@@ -35,13 +35,13 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class SearchPhase:
     """One part of a search. run: asks for its trials and has them told, from what is known so far.
-    conclude: what follows, one value, journaled as an event of type `event`. is_due: whether an
-    experiment has this phase. num_trials: as far as it is known before."""
+    conclude: what follows, one value, journaled as an event of type `event`; None: nothing does.
+    is_due: whether an experiment has this phase. num_trials: as far as it is known before."""
 
     name: str
     run: Callable[[Context, Knowledge], Knowledge]
     event: str | None = None
-    conclude: Callable[[Context, Knowledge], Frozen] | None = None
+    conclude: Callable[[Context, Knowledge], Frozen | None] | None = None
     is_due: Callable[[Prepared], bool] = lambda prepared: True
     num_trials: Callable[[Prepared], int | None] = lambda prepared: None
 
@@ -74,7 +74,8 @@ def run_phases(
             known = phase.run(context, known)
             if phase.conclude is not None and phase.event is not None:
                 conclusion = phase.conclude(context, known)
-                log.conclude(phase.event, conclusion)
+                if conclusion is not None:
+                    log.conclude(phase.event, conclusion)
                 if isinstance(conclusion, Evidence):
                     known = replace(known, evidence=conclusion)
 

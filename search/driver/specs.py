@@ -33,6 +33,10 @@ def controls_of(config: ExperimentConfig) -> dict[str, dict[str, Any]]:
     return {each.label: each.augmentation for each in CONTROLS.values() if each.name in asked}
 
 
+def number_of(views: Views) -> float:
+    return float(views) if isinstance(views, int) else float(FRESH_VIEWS)
+
+
 def ranking_seeds(evaluation: EvaluationConfig) -> int:
     """Head seeds of a trial on fewer than all of its views, which only ranks: one a fold. A single
     fold has few heads, and needs them all. (On fewer epochs all networks are trained: a promotion

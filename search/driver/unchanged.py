@@ -110,8 +110,7 @@ def _same_lines(
 
 def _sample(prepared: Prepared) -> Sample:
     dataset, seed = prepared.dataset, derive_seed(prepared.config.seed, "preview")
-    pool = np.flatnonzero(np.isin(dataset.splits, (TRAIN, VALIDATION)))
-    order = np.random.default_rng(seed).permutation(pool)
+    order = np.random.default_rng(seed).permutation(dataset.indices(TRAIN, VALIDATION))
     return Sample(dataset.images, order, options_of(prepared.space.strongest()), seed)
 
 

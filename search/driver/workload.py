@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from search.driver.algorithms import budget_ladder, num_trials, rounds_of
 from search.driver.declaration import Declaration
-from search.driver.specs import FRESH_VIEWS, SpecFactory, controls_of, ranking_seeds
+from search.driver.specs import SpecFactory, controls_of, number_of, ranking_seeds
 from search.experiment.config import ExperimentConfig
 from search.experiment.kinds import KINDS
 from search.experiment.precisions import PRECISIONS, Precision
@@ -236,7 +236,7 @@ def new_views(views: Views, ladder: tuple[int, ...]) -> float:
     """The views that a trial on this many has to compute, where the rung below it has computed its
     own."""
     if not isinstance(views, int):
-        return float(FRESH_VIEWS)
+        return number_of(views)
     below = [lower for lower in ladder if lower < views] if views in ladder else []
     return float(views - max(below, default=0))
 
@@ -269,5 +269,4 @@ def _ranked(config: ExperimentConfig, whole: float, ranking: float, views: float
 
 def _full_views(space: Space) -> float:
     """The views of an ordinary trial; the middle of a searched range."""
-    views = space.with_augmentation({}).training.views
-    return float(views) if isinstance(views, int) else float(FRESH_VIEWS)
+    return number_of(space.with_augmentation({}).training.views)

@@ -157,6 +157,10 @@ class Claims(Beside):
                         label=alone_label(each.name), settings=settings, measured=point.measured
                     )
 
+    @property
+    def recommended_whole(self) -> WholeClaim | None:
+        return next((each for each in self.wholes if each.label == self.recommended), None)
+
     def verdicts(self) -> dict[str, VerdictWord]:
         """Of each searched augmentation alone."""
         return {each.name: word_of(each.alone, self.negligible) for each in self.augmentations}
@@ -248,16 +252,18 @@ def answer_of(claims: Claims, early: Collection[Estimate] = ()) -> Answer:
 
 
 def least_known(claims: Claims) -> WholeClaim | None:
-    """What is known least of all that may gain what matters, augmentations alone before whole
-    settings and those before controls; of everything tried where nothing may. None where nothing
-    was tried. An augmentation alone as it is judged or, where it may gain nothing so, at the
-    strength that may gain most."""
+    """What is known least of all that may gain what matters and is not shown to, augmentations
+    alone before whole settings and those before controls; of everything tried where there is none
+    such. None where nothing was tried. An augmentation alone as it is judged or, where it may gain
+    nothing so, at the strength that may gain most.
+    """
     alone = {alone_label(each.name) for each in claims.augmentations if each.alone}
     tried = [(each, found) for each in candidates(claims) if (found := each.measured)]
-    among = [pair for pair in tried if pair[1].ci[1] > claims.negligible]
-    told = {whole.label for whole, _ in among}
+    may_gain = [pair for pair in tried if pair[1].ci[1] > claims.negligible]
+    told = {whole.label for whole, _ in may_gain}
     opened = [pair for pair in _most_open(claims) if pair[1].ci[1] > claims.negligible]
-    among = [*among, *(pair for pair in opened if pair[0].label not in told)] or tried
+    may_gain += (pair for pair in opened if pair[0].label not in told)
+    among = [pair for pair in may_gain if pair[1].ci[0] <= 0] or tried
 
     def little_is_known(pair: tuple[WholeClaim, Estimate]) -> tuple[bool, bool, float]:
         return pair[0].label in alone, bool(pair[0].settings), pair[1].detectable
@@ -287,7 +293,7 @@ def candidates(claims: Claims) -> list[WholeClaim]:
 
 
 def _left_out(claims: Claims, used: WholeClaim) -> dict[str, VerdictWord]:
-    whole = next((each for each in claims.wholes if each.label == claims.recommended), None)
+    whole = claims.recommended_whole
     found: dict[str, VerdictWord] = {}
     for each in claims.augmentations:
         helps = word_of(each.alone, claims.negligible) == "HELPS"

@@ -60,13 +60,7 @@ def paired_difference(
 
     Raises ValueError unless both scored the same images in the same folds with as many seeds.
     """
-    alike = trial.predicted.shape == baseline.predicted.shape
-    alike = (
-        alike
-        and np.array_equal(trial.images, baseline.images)
-        and np.array_equal(trial.fold, baseline.fold)
-    )
-    if not alike:
+    if not trial.is_paired_with(baseline):
         raise ValueError(
             f"predictions of {trial.predicted.shape} and {baseline.predicted.shape} [seeds, "
             "images]: only trials "

@@ -80,11 +80,9 @@ def simultaneous(
     )
 
 
-def ratios_by_luck(
-    measured: Measurements, asked: Contrasts, seed: int, num_draws: int = NUM_DRAWS // 4
-) -> np.ndarray:
-    """float64 [num_draws, J]: t of every contrast, signed, were each truly 0."""
-    return _Joint.of(measured, asked).ratios(measured, num_draws, seed)
+def ratios_by_luck(measured: Measurements, asked: Contrasts, seed: int) -> np.ndarray:
+    """float64 [NUM_DRAWS // 4, J]: t of every contrast, signed, were each truly 0."""
+    return _Joint.of(measured, asked).ratios(measured, NUM_DRAWS // 4, seed)
 
 
 def standard_errors(measured: Measurements, asked: Contrasts) -> np.ndarray:

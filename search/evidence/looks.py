@@ -115,9 +115,8 @@ def with_settled(claims: Claims, settled: Settled) -> Claims:
     """The claims of the last look, with everything that was settled at an earlier one as it stood
     then; what an augmentation adds to the recommended setting is as it is now."""
     kept = {each.name: each for each in settled.augmentations}
-    used = next((each for each in claims.wholes if each.label == claims.recommended), None)
     rows = tuple(
-        _as_settled(kept[each.name], each, used) if each.name in kept else each
+        _as_settled(kept[each.name], each, claims.recommended_whole) if each.name in kept else each
         for each in claims.augmentations
     )
     # a whole setting that is an augmentation alone has one estimate

@@ -12,13 +12,13 @@ import numpy as np
 
 from search.evidence.evaluation import paired_difference, per_image, true_labels
 from search.evidence.luck import Luck, Reduced, assumed_luck, luck_of
+from search.evidence.resampling import stratum_of, unit_scale
 from search.evidence.spread import ASSUMED_HEAD_SPREAD, head_errors
 from search.experiment.answers import Predictions
 from search.experiment.objectives import OBJECTIVES
 from search.experiment.trial import Objective
 
 MOST_UNITS = 8192  # beyond, images are summed in bundles: memory stays flat
-_SMALLEST_STRATUM = 5  # classes with fewer images are centred together
 
 
 @dataclass(frozen=True)
@@ -119,8 +119,8 @@ def measure(
 class _Units:
     """What is drawn again: images, groups, or bundles of either.
 
-    stratum: int [n]; unit: int [n]; scale: float64 [n], which mends that m units vary about their
-    own mean by (m-1)/m. count: images or groups, before they are bundled.
+    stratum: int [n]; unit: int [n]; scale: float64 [n], `unit_scale`. count: images or groups,
+    before they are bundled.
     """
 
     images: np.ndarray
@@ -135,19 +135,12 @@ class _Units:
         cls, predictions: Predictions, labels: np.ndarray, groups: np.ndarray | None
     ) -> "_Units":
         true = true_labels(predictions, labels)
-        counts = np.bincount(true)
-        small = (counts > 0) & (counts < _SMALLEST_STRATUM)
-        if 0 < counts[small].sum() < _SMALLEST_STRATUM < len(true):
-            small[np.where(small | (counts == 0), len(true) + 1, counts).argmin()] = True
-        codes = np.where(small, len(counts), np.arange(len(counts)))[true]
-        stratum = np.unique(codes, return_inverse=True)[1]
+        stratum = np.unique(stratum_of(true), return_inverse=True)[1]
         which = np.arange(len(true)) if groups is None else groups[predictions.images]
         distinct, codes = np.unique(which, return_inverse=True)
         unit = codes % MOST_UNITS
-        pairs = np.unique(np.stack([stratum, unit]), axis=1)
-        members = np.bincount(pairs[0])
-        scale = np.sqrt(members / np.maximum(members - 1, 1))[stratum]
-        df = max(len(np.unique(unit)) - len(members), 1)
+        df = max(len(np.unique(unit)) - len(np.unique(stratum)), 1)
+        scale = unit_scale(stratum, unit)
         return cls(predictions.images, stratum, unit, scale, df, len(distinct))
 
     def parts(self, values: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ from math import sqrt
 
 import numpy as np
 
+from data.messages import plural
 from search.evidence.evaluation import per_image
 from search.evidence.luck import PRIOR_DF
 from search.evidence.spread import ASSUMED_HEAD_SPREAD, head_errors
@@ -54,8 +55,7 @@ class Plan:
 
     @property
     def words(self) -> str:
-        folds = "fold" if self.folds == 1 else "folds"
-        return f"{self.folds} {folds} x {self.seeds} {'seed' if self.seeds == 1 else 'seeds'}"
+        return f"{plural(self.folds, 'fold')} x {plural(self.seeds, 'seed')}"
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ _MOST_DRAWS = 1_000_000  # indices drawn at once: 8 MB
 
 def strata(values: np.ndarray, classes: np.ndarray) -> list[np.ndarray]:
     """`values` [n] of each class; of small ones together."""
-    stratum = _stratum_of(classes)
+    stratum = stratum_of(classes)
     ordered = values[np.argsort(stratum, kind="stable")]
     return [part for part in np.split(ordered, np.cumsum(np.bincount(stratum))[:-1]) if part.size]
 
@@ -23,16 +23,22 @@ def groups_as_one(values: np.ndarray, classes: np.ndarray, groups: np.ndarray) -
     """One stratum of whole groups, float64 [number of groups], whose mean moves as that of `values`
     [n] does where groups are drawn again inside classes: what each adds to its images' classes'
     means."""
-    stratum = np.unique(_stratum_of(classes), return_inverse=True)[1]
+    stratum = np.unique(stratum_of(classes), return_inverse=True)[1]
     unit = np.unique(groups, return_inverse=True)[1]
-    members = np.bincount(np.unique(np.stack([stratum, unit]), axis=1)[0])
-    scale = np.sqrt(members / np.maximum(members - 1, 1))[stratum]
     means = np.bincount(stratum, weights=values) / np.bincount(stratum)
+    scale = unit_scale(stratum, unit)
     sums = np.bincount(unit, weights=(values - means[stratum]) * scale)
     return [sums * len(sums) / len(values)]
 
 
-def _stratum_of(classes: np.ndarray) -> np.ndarray:
+def unit_scale(stratum: np.ndarray, unit: np.ndarray) -> np.ndarray:
+    """float64 [n]: mends that m units of a stratum vary about their own mean by (m-1)/m."""
+    members = np.bincount(np.unique(np.stack([stratum, unit]), axis=1)[0])
+    scale: np.ndarray = np.sqrt(members / np.maximum(members - 1, 1))[stratum]
+    return scale
+
+
+def stratum_of(classes: np.ndarray) -> np.ndarray:
     """int [n]. Classes of fewer than five images are put together, and with the next smallest."""
     counts = np.bincount(classes)
     small = (counts > 0) & (counts < _SMALLEST_STRATUM)

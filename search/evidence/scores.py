@@ -45,10 +45,10 @@ def independent_images(predictions: Predictions, labels: np.ndarray) -> float:
     return float(np.clip(count / design if design else count, effective_size(groups), count))
 
 
-def wilson_interval(accuracy: float, num_images: float, level: float = 0.95) -> tuple[float, float]:
-    """Wilson's score interval (1927) for an accuracy measured on `num_images` images, which have
-    nothing in common (`independent_images`)."""
-    z = norm.ppf(0.5 + level / 2)
+def wilson_interval(accuracy: float, num_images: float) -> tuple[float, float]:
+    """Wilson's score interval (1927), at 95 %, for an accuracy measured on `num_images` images,
+    which have nothing in common (`independent_images`)."""
+    z = norm.ppf(0.975)
     centre = (accuracy + z**2 / (2 * num_images)) / (1 + z**2 / num_images)
     half = (
         z

@@ -61,6 +61,14 @@ class Predictions:
         groups = truth.groups
         return self if groups is None else replace(self, groups=groups[self.images])
 
+    def is_paired_with(self, other: "Predictions") -> bool:
+        """Whether both score the same images in the same folds with as many seeds."""
+        return (
+            self.predicted.shape == other.predicted.shape
+            and np.array_equal(self.images, other.images)
+            and np.array_equal(self.fold, other.fold)
+        )
+
     def to_bytes(self) -> bytes:
         """An .npz without pickles. The same arrays give the same bytes."""
         buffer = io.BytesIO()

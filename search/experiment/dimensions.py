@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from data.messages import literal
-from data.value_forms import is_number
+from data.value_forms import hashable, is_number
 
 RANGE_KEYS = ("min", "max", "step", "sampling")
 SAMPLING = ("linear", "log")
@@ -126,7 +126,7 @@ class Choices:
 
     def typed(self, value: object) -> Any:
         """A pair as a tuple."""
-        return tuple(value) if isinstance(value, list) else value
+        return hashable(value)
 
     def as_written(self) -> dict[str, Any]:
         """As an experiment file has it."""

@@ -1,6 +1,6 @@
 """What a process computes on: TensorFlow started without its chatter, graphics processors and how
-processes share them, how many threads the numerical libraries use, and in which numbers a frozen
-backbone computes.
+processes share them, how many threads the numerical libraries use, how much memory is free, and in
+which numbers a frozen backbone computes.
 
 TensorFlow would take the whole memory of every card for the first process that asks. Here each
 takes what it needs as it needs it, and each worker process uses one card, in turn. float32 is the
@@ -12,11 +12,12 @@ must be set before any numerical library is loaded.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib.util
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -29,6 +30,11 @@ if TYPE_CHECKING:
 # Heard by TensorFlow in any process, however its devices are set up, if it is there before the
 # first tensor is.
 GROWTH_VARIABLE = "TF_FORCE_GPU_ALLOW_GROWTH"
+PROC, GROUPS = Path("/proc"), Path("/sys/fs/cgroup")
+# By version of control groups: the files of the limit and of what is used, and in memory.stat what
+# of it is files, which the system gives back.
+V1 = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_cache")
+V2 = ("memory.max", "memory.current", "file")
 
 _Card = TypeVar("_Card")
 
@@ -171,3 +177,49 @@ def processor_flags() -> frozenset[str]:
     return frozenset(
         word for line in lines if line.startswith("flags") for word in line.split()[2:]
     )
+
+
+def free_memory(proc: Path = PROC, groups: Path = GROUPS) -> int | None:
+    """Bytes that this process may still take: of what the system has, what its control groups
+    allow, those that they are in included, and its own limit (`ulimit -v`). Of Linux; None where
+    nobody says."""
+    found = [*_of_system(proc), *_of_groups(proc, groups), *_of_limit(proc)]
+    return max(0, min(found)) if found else None
+
+
+def _of_system(proc: Path) -> Iterator[int]:
+    with contextlib.suppress(OSError, StopIteration):
+        lines = (proc / "meminfo").read_text().splitlines()
+        yield int(next(x for x in lines if x.startswith("MemAvailable")).split()[1]) * 1024
+
+
+def _of_groups(proc: Path, groups: Path) -> Iterator[int]:
+    """Of each group that this process is in, up to the root: any of them may be the narrowest."""
+    with contextlib.suppress(OSError):
+        for line in (proc / "self" / "cgroup").read_text().splitlines():
+            _, controllers, name = line.split(":", 2)
+            if controllers and "memory" not in controllers.split(","):
+                continue
+            root, files = (groups / "memory", V1) if controllers else (groups, V2)
+            own = root / name.strip("/")
+            for place in (own, *own.parents):
+                if place.is_relative_to(root):
+                    yield from _of_group(place, *files)
+
+
+def _of_group(place: Path, limit: str, usage: str, given_back: str) -> Iterator[int]:
+    with contextlib.suppress(OSError, ValueError):  # "max" where there is no limit
+        most, used = (int((place / file).read_text()) for file in (limit, usage))
+        kept = dict(line.split() for line in (place / "memory.stat").read_text().splitlines())
+        yield most - used + int(kept.get(given_back, 0))
+
+
+def _of_limit(proc: Path) -> Iterator[int]:
+    """Of addresses, which are more than what is used of them."""
+    with contextlib.suppress(ImportError, OSError):
+        import resource
+
+        most = resource.getrlimit(resource.RLIMIT_AS)[0]
+        if most != resource.RLIM_INFINITY:
+            pages = int((proc / "self" / "statm").read_text().split()[0])
+            yield most - pages * resource.getpagesize()

@@ -86,22 +86,14 @@ FEATURE_ENGINES: dict[str, FeatureEngine] = {
 
 @dataclass(frozen=True)
 class Extractor:
-    """A frozen backbone ready to run. Not for two threads at once.
-
-    `output_shape` is that of one image's features, `dim` how many numbers they are. `weights` is a
-    hash of the network with its weights.
-    """
+    """A frozen backbone ready to run. Not for two threads at once. `output_shape` is that of one
+    image's features."""
 
     engine: str
     precision: Precision
-    weights: str
     output_shape: tuple[int, ...]
     image_shape: tuple[int, ...]
     _runner: Runner = field(repr=False)
-
-    @property
-    def dim(self) -> int:
-        return int(np.prod(self.output_shape))
 
     @property
     def batch_size(self) -> int:
@@ -112,13 +104,6 @@ class Extractor:
     def versioned_engine(self) -> str:
         """The engine with the version of its package, such as `openvino 2026.4.0`."""
         return _versioned(FEATURE_ENGINES[self.engine])
-
-    @property
-    def identity(self) -> str:
-        """A hash of all that the features depend on but the images, down to the engine's
-        version."""
-        content = [self.weights, self.versioned_engine, self.precision, self.batch_size]
-        return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
     def extract(
         self, batches: Iterable[np.ndarray], num_images: int, out: np.ndarray | None = None
@@ -211,7 +196,7 @@ def _checked(
     precision: Precision = request.precision if engine.has_bfloat16 else "float32"
     runner = engine.build(replace(request, precision=precision))
     shapes = reference.shape[1:], images.shape[1:]
-    extractor = Extractor(engine.name, precision, request.identity, *shapes, runner)
+    extractor = Extractor(engine.name, precision, *shapes, runner)
     need_alike(extractor, images, reference)
     return extractor
 

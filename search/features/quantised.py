@@ -97,28 +97,28 @@ def build_quantised(wanted: Quantising, check_images: np.ndarray) -> Extractor:
 
 
 def _built(wanted: Quantising, versions: str, check_images: np.ndarray) -> Extractor:
-    network, identity = quantised_network(wanted, versions)
+    network = quantised_network(wanted, versions)
     runner = compiled(network, "int8", wanted.num_threads)
     reference = by_keras(wanted.model, check_images)
     shapes = reference.shape[1:], check_images.shape[1:]
-    extractor = Extractor("openvino", "int8", identity, *shapes, runner)
+    extractor = Extractor("openvino", "int8", *shapes, runner)
     need_alike(extractor, check_images, reference)
     return extractor
 
 
-def quantised_network(wanted: Quantising, versions: str) -> tuple[openvino.Model, str]:
-    """The network, made where it is not kept, and a hash of all that it was made of. Raises
-    ArithmeticError where it was quantised badly, and whatever NNCF, OpenVINO and the disk raise."""
+def quantised_network(wanted: Quantising, versions: str) -> openvino.Model:
+    """The network, made where it is not kept. Raises ArithmeticError where it was quantised badly,
+    and whatever NNCF, OpenVINO and the disk raise."""
     weights = model_identity(wanted.model)
     content = [weights, wanted.calibration.identity, versions, import_openvino().__version__]
     identity = hashlib.sha256(json.dumps(content).encode()).hexdigest()
     if wanted.cache_dir is None:
         with scratch_folder("augsearch-network-") as made:
             _quantise(wanted, weights, made)
-            return _judged(made / NETWORK), identity
+            return _judged(made / NETWORK)
     folder = wanted.cache_dir / "openvino" / identity
     path = kept_network(folder, lambda made: _quantise(wanted, weights, made), (_AGREEMENT,))
-    return _judged(path), identity
+    return _judged(path)
 
 
 def _judged(path: Path) -> openvino.Model:

@@ -72,8 +72,11 @@ class SearchState(Frozen):
 
     @property
     def looks(self) -> int:
-        """How often the test set was opened in this run directory."""
-        return (self.opened.earlier_looks if self.opened else 0) + (self.test is not None)
+        """How often the test set was opened in this run directory: by any model that was scored on
+        it, though another failed and the test gave no figure."""
+        scored = any(r.kind == "test" and r.status == "completed" for r in self.records)
+        earlier = self.opened.earlier_looks if self.opened else 0
+        return earlier + (scored or self.test is not None)
 
     @property
     def safety(self) -> tuple[Probe, ...]:

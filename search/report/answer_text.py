@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from data.messages import plural
 from search.evidence.answer import Answer, VerdictWord
 from search.report.doubts import doubt_lines
-from search.report.sentences import way_on_text
-from search.report.strength_ranges import is_outdone, is_within, range_text
+from search.report.judged import is_outdone, is_within, range_text
+from search.report.sentences import stop_text, way_on_text
 from search.report.unseen import invisible_text, unknown_lines, unseen_lines, ways_text
 from search.report.view import SearchView
 from search.report.wording import beside_text, bound_text, effect_text, estimate_text, strength_text
@@ -184,7 +184,7 @@ def _no_answer_yet(view: SearchView) -> str:
         return f"No answer: the search ended, and {_why_none(view)}."
     done = plural(sum(r.status == "completed" for r in view.records), "training")
     if view.stopped:
-        return f"No answer yet: {_stop_text(view)} after {done}; {way_on_text(view)}."
+        return f"No answer yet: the search {stop_text(view)} after {done}; {way_on_text(view)}."
     return f"No answer yet: the search is under way, with {done} completed."
 
 
@@ -199,10 +199,5 @@ def _unconfirmed(view: SearchView) -> str:
     if view.is_finished:
         return "No augmentation is the recommendation: no trial could be confirmed."
     shows = effect_text(view.best.effect if view.best else None, view.unit)
-    why = _stop_text(view) if view.stopped else "the search goes on"
+    why = f"the search {stop_text(view)}" if view.stopped else "the search goes on"
     return f"No answer yet: {why} before the best trial, {shows}, was confirmed on fresh seeds."
-
-
-def _stop_text(view: SearchView) -> str:
-    what = "could not go on" if view.status == "failed" else "was stopped"
-    return f"the search {what} ({view.stopped})"

@@ -20,13 +20,12 @@ from search.evidence.answer import (
     word_of,
 )
 from search.evidence.findings import Evidence
-from search.evidence.rested import rested_on
+from search.evidence.rested import having, rested_on, top_rung, untold_strengths, why_untold
 from search.experiment.beside import with_beside
 from search.experiment.settings import setting_key
 from search.experiment.trial import TrialRecord
 from search.report.judged import Judged, WholeSetting
 from search.report.named_view import NamedView, searched_part
-from search.report.resting import having, top_rung, untold_strengths, why_untold
 from search.report.trial_facts import cuttable_heads, heads_cut, views_of
 from search.report.wording import other_part, strength_text
 from search.training.lost_networks import lost_text
@@ -198,14 +197,13 @@ class ClaimView(NamedView):
     def _whole(self, claim: WholeClaim) -> WholeSetting:
         record, word = self._record_of(claim.label), self._word(claim.measured)
         rests_on = self._counting(self._trained_as(claim.label))
-        own = record.spec.settings.augmentation if record else {}
         return WholeSetting(
             claim.label,
             record,
             self.record(self.evidence.sources.get(claim.label)),
             word,
             claim.measured,
-            searched_part(claim.settings) or own,
+            self._augmentation_of(claim),
             other_part(claim.settings),
             self._doubts(word, rests_on),
             self._is_trained_anew(claim.label),
@@ -224,6 +222,11 @@ class ClaimView(NamedView):
     @property
     def is_any_whole_trained_anew(self) -> bool:
         return self.is_confirmed and any(whole.is_trained_anew for whole in self.wholes)
+
+    def _augmentation_of(self, claim: WholeClaim) -> Mapping[str, Any]:
+        record = self._record_of(claim.label)
+        own = record.spec.settings.augmentation if record else {}
+        return searched_part(claim.settings) or own
 
     def _record_of(self, label: str) -> TrialRecord | None:
         controls = [r for r in self.of_kind("control") if r.label == label]

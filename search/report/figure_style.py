@@ -100,20 +100,17 @@ def settled(figure: "Figure") -> "Figure":
 
 
 def to_svg(figure: "Figure") -> bytes:
-    buffer = io.BytesIO()
-    with styled():
-        figure.savefig(
-            buffer, format="svg", metadata={"Date": None, "Creator": None}, facecolor="white"
-        )
-    return buffer.getvalue()
+    return _saved(figure, format="svg", metadata={"Date": None, "Creator": None})
 
 
 def to_png(figure: "Figure") -> bytes:
+    return _saved(figure, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})
+
+
+def _saved(figure: "Figure", **options: Any) -> bytes:
     buffer = io.BytesIO()
     with styled():
-        figure.savefig(
-            buffer, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None}, facecolor="white"
-        )
+        figure.savefig(buffer, facecolor="white", **options)
     return buffer.getvalue()
 
 

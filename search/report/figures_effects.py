@@ -3,6 +3,7 @@ takes the view and a width in inches and gives a Matplotlib figure, or None wher
 to draw; beside each stands its text for ears.
 """
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from search.experiment.objectives import Unit
@@ -35,10 +36,8 @@ def draw_forest(view: SearchView, width: float) -> "Figure | None":
     axes = figure.add_subplot()
     texts = [_row_text(row, unit) for row in rows]
     if narrow:
-        rows = [
-            Row(**{**vars(row), "label": f"{row.label}\n{text}".strip()})
-            for row, text in zip(rows, texts, strict=True)
-        ]
+        named = zip(rows, texts, strict=True)
+        rows = [replace(row, label=f"{row.label}\n{text}".strip()) for row, text in named]
     draw_rows(axes, [scaled(row, unit) for row in rows])
     low, high = (end * unit.factor for end in _forest_scale(rows))
     axes.set_xlim(max(low, axes.get_xlim()[0]), min(high, axes.get_xlim()[1]))
@@ -101,8 +100,8 @@ def _row_text(row: Row, unit: Unit) -> str:
 
 
 def scaled(row: Row, unit: Unit) -> Row:
-    values = {name: getattr(row, name) * unit.factor for name in ("value", "low", "high")}
-    return Row(**{**vars(row), **values})
+    value, low, high = (each * unit.factor for each in (row.value, row.low, row.high))
+    return replace(row, value=value, low=low, high=high)
 
 
 def label_effects(axes: "Axes", unit: Unit, narrow: bool) -> None:

@@ -1,12 +1,15 @@
-"""The rows that people are shown of what is claimed: a verdict each, and what speaks against it."""
+"""The rows that people are shown of what is claimed: a verdict each, what speaks against it, and
+the strengths that are not shown to be worse than the best."""
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from data.value_forms import hashable, is_number
 from search.evidence.answer import NORMAL_95, AugmentationClaims, Estimate, VerdictWord
 from search.experiment.trial import Effect, TrialRecord
+from search.report.wording import strength_text
 
 MOST_APART = 3.0  # standard errors, of two rounds: of ten settings one is so in 3 % of searches
 
@@ -97,3 +100,42 @@ def effect_json(measured: Estimate | None) -> dict[str, Any]:
     if measured is None:
         return {"effect": None, "ci": None}
     return {"effect": measured.effect, "ci": list(measured.ci)}
+
+
+def range_text(judged: Judged) -> str:
+    """The strengths not shown to be worse than the best; empty where none was tried."""
+    found = judged.claims.strengths if judged.claims else None
+    if found is None:
+        return ""
+    first, last = (strength_text(judged.name, value) for value in (found.first, found.last))
+    pair = isinstance(found.last, list | tuple)
+    ends = first if first == last else f"{first}{' … ' if pair else ' to '}{last}"
+    return f"{ends}, best at its edge" if found.at_edge else ends
+
+
+def is_within(judged: Judged, value: Any) -> bool:
+    """Whether a strength is of the range told; one between those of the curve is of it where both
+    its neighbours are."""
+    claims = judged.claims
+    if claims is None or claims.strengths is None:
+        return False
+    tried = _on_curve(judged)
+    first, last = (hashable(each) for each in (claims.strengths.first, claims.strengths.last))
+    if all(is_number(each) for each in (*tried, value)):
+        near, far = sorted((abs(first - tried[0]), abs(last - tried[0])))
+        return near <= abs(value - tried[0]) <= far
+    places = sorted(tried.index(each) for each in (first, last))
+    return hashable(value) in tried[places[0] : places[1] + 1]
+
+
+def is_outdone(judged: Judged, value: Any) -> bool:
+    """Whether a strength is one of the curve's, and gains less than the best of the range told: one
+    beyond a strength that HURTS is not of it, whatever it gains."""
+    points = judged.claims.curve if judged.claims else ()
+    own = [p.measured.effect for p in points if hashable(p.value) == hashable(value)]
+    best = [p.measured.effect for p in points if is_within(judged, p.value)]
+    return bool(own and best) and own[0] < max(best)
+
+
+def _on_curve(judged: Judged) -> list[Any]:
+    return [hashable(point.value) for point in judged.claims.curve] if judged.claims else []

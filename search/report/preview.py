@@ -24,7 +24,7 @@ from search.journal.state import SearchState
 from search.report.contact_sheet import WINNER_SHEET, SheetColumn, draw_sheet, trial_sheet_name
 from search.report.view import SearchView
 from search.report.wording import settings_text
-from search.training.progress import EpochReport
+from search.training.progress import Listener
 
 if TYPE_CHECKING:
     from search.experiment.config import ExperimentConfig
@@ -120,18 +120,12 @@ def write_winner_sheet(state: SearchState, dataset: Dataset, run_dir: Path) -> P
     return path
 
 
-class TrialSheets:
+class TrialSheets(Listener):
     """A listener that draws the contact sheet of each trial told, for the tracker to show beside
     its figures. say: told of one that the machine refuses to draw."""
 
     def __init__(self, dataset: Dataset, run_dir: Path, say: Callable[[str], None]) -> None:
         self.dataset, self.run_dir, self._say = dataset, run_dir, say
-
-    def trial_started(self, record: TrialRecord) -> None:
-        """Nothing to draw yet."""
-
-    def trial_epoch(self, record: TrialRecord, report: EpochReport) -> None:
-        """Nor yet."""
 
     def trial_told(self, record: TrialRecord) -> None:
         path = self.run_dir / trial_sheet_name(record)

@@ -8,7 +8,7 @@ import math
 from data.messages import plural
 from search.experiment.controls import CONTROLS
 from search.experiment.kinds import KINDS
-from search.report.sentences import numbers_text
+from search.report.sentences import numbers_text, untested_text
 from search.report.trial_facts import budget, cuttable_heads, heads_cut
 from search.report.view import SearchView
 from search.report.wording import effect_text, label_text, number_text, seconds_text, size_text
@@ -155,6 +155,8 @@ def test_lines(view: SearchView) -> list[str]:
     if test is None:
         if not view.evaluation.test:
             return ["The test set stayed sealed: it was switched off (evaluation.test: false)."]
+        if why := untested_text(view):
+            return [why]
         sizes = view.opened.dataset.counts.get("test", ()) if view.opened else ()
         return [
             "The test set has not been opened." if sum(sizes) else "The data has no test images."

@@ -5,7 +5,7 @@ stands beside figures and tables is in `section_texts`, the answer itself in `an
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from data.messages import plural
+from data.messages import first_of, plural
 from search.evidence.answer import Estimate
 from search.evidence.rested import failed_to_confirm
 from search.experiment.beside import beside_of
@@ -18,13 +18,13 @@ from search.report.wording import (
     beside_text,
     effect_text,
     estimate_text,
+    label_text,
     number_text,
     percent_text,
     seconds_text,
     size_text,
 )
 
-MOST_NAMED = 10
 PART_NAMES: dict[Part, str] = {"search": "searched", "confirm": "confirmed", "test": "tested"}
 
 
@@ -68,6 +68,11 @@ WAYS_ON: dict[WayOn, str] = {
 }
 
 
+def stop_text(view: SearchView) -> str:
+    """What became of a search that was stopped, or could not go on."""
+    return f"{'could not go on' if view.status == 'failed' else 'was stopped'} ({view.stopped})"
+
+
 def way_on_text(view: SearchView) -> str:
     """What is to be done with a search that was stopped, or could not go on."""
     failed = view.status == "failed"
@@ -83,11 +88,8 @@ def notices(view: SearchView) -> list[str]:
 def _unfinished(view: SearchView) -> list[str]:
     said = []
     if view.status in ("stopped", "failed"):
-        what = "could not go on" if view.status == "failed" else "was stopped"
         resumed = " and can be resumed" if view.state.way_on != "anew" else ""
-        said.append(
-            f"This search {what} ({view.stopped}){resumed}; the page shows what it knew then."
-        )
+        said.append(f"This search {stop_text(view)}{resumed}; the page shows what it knew then.")
     elif not view.is_finished:
         said.append("This search has not ended; the page shows what it knows so far.")
     if view.cut_after is not None:
@@ -106,6 +108,22 @@ def _unfinished(view: SearchView) -> list[str]:
     return said
 
 
+def untested_text(view: SearchView) -> str:
+    """Why the test of a finished search gave no figure; empty where it did, or was not due."""
+    if view.test is not None or not view.is_finished:
+        return ""
+    ended = ((record, record.result) for record in view.of_kind("test"))
+    failed = [(record, result) for record, result in ended if result and result.error]
+    if not failed:
+        return ""
+    record, result = failed[0]
+    return (
+        f"The test gave no figure: the final model {number_text(record.trial)} "
+        f"({label_text(record)}) failed ({result.error}). The answer rests on the search without "
+        "it."
+    )
+
+
 def _untrusted(view: SearchView) -> list[str]:
     said = []
     best, test = view.best, view.test
@@ -118,10 +136,13 @@ def _untrusted(view: SearchView) -> list[str]:
             else "No trial of the search phase was better than no augmentation."
         )
     if view.num_failed:
+        is_or_are = "is" if view.num_failed == 1 else "are"
         said.append(
-            f"{plural(view.num_failed, 'trial')} failed and count in no figure; the reasons stand "
-            "below the trials."
+            f"{plural(view.num_failed, 'trial')} failed and {is_or_are} in no figure; the reasons "
+            "stand below the trials."
         )
+    if why := untested_text(view):
+        said.append(why)
     if touched := [record for record in view.records if _is_touched(record)]:
         said.append(
             f"The validation images changed during trials {numbers_text(touched)}: do not trust "
@@ -241,6 +262,4 @@ def fresh_text(view: SearchView) -> str:
 
 
 def numbers_text(records: Iterable[TrialRecord]) -> str:
-    named = [number_text(record.trial) for record in records]
-    rest = f" and {len(named) - MOST_NAMED} more" if len(named) > MOST_NAMED else ""
-    return ", ".join(named[:MOST_NAMED]) + rest
+    return first_of([number_text(record.trial) for record in records])

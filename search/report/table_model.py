@@ -6,7 +6,7 @@ import csv
 import html
 import io
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
@@ -79,10 +79,11 @@ class Table:
     def headings(self) -> tuple[str, ...]:
         return tuple(column.text for column in self.columns)
 
-    def less(self, is_empty: Callable[[Cell], bool]) -> "Table":
-        """The table without the columns of which every cell is empty."""
+    def less(self, empty: Collection[str] = ("",)) -> "Table":
+        """The table, if it has rows, without the columns of which every cell is empty."""
         places = range(len(self.columns))
-        return self._with(n for n in places if not all(is_empty(row[n]) for row in self.rows))
+        kept = (n for n in places if not all(row[n].text in empty for row in self.rows))
+        return self._with(kept) if self.rows else self
 
     def first(self, count: int) -> "Table":
         """The table with its first columns alone."""

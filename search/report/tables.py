@@ -11,8 +11,7 @@ from data.splits import SPLIT_NAMES
 from search.experiment.objectives import SHOWN_ANYWAY
 from search.experiment.trial import Effect, Probe, TrialRecord
 from search.guests.guest import Exhibit, ExhibitRow
-from search.report.judged import Judged, WholeSetting
-from search.report.strength_ranges import range_text
+from search.report.judged import Judged, WholeSetting, range_text
 from search.report.table_model import Cell, Column, Table
 from search.report.view import SearchView
 from search.report.wording import (
@@ -33,8 +32,7 @@ OWN_EFFECT = "by its own training (95 %)"  # beside that of all trainings: anoth
 def verdict_table(view: SearchView) -> Table:
     """The one table of the answer: the policy first where it is no augmentation alone, then the
     augmentations, those that help most on top. Columns that say nothing are left out."""
-    table = Table.of("Verdicts", tuple(_verdict_columns(view)), view.judged)
-    return table.less(lambda cell: not cell.text) if table.rows else table
+    return Table.of("Verdicts", tuple(_verdict_columns(view)), view.judged).less()
 
 
 def _verdict_columns(view: SearchView) -> Iterator[Column[Judged]]:
@@ -94,8 +92,7 @@ def whole_table(view: SearchView) -> Table:
         Column("in the search, that training alone", searched),
         Column("note", lambda whole: "; ".join(whole.doubts), kind="long"),
     )
-    table = Table.of("Whole settings", columns, view.wholes)
-    return table.less(lambda cell: not cell.text) if table.rows else table
+    return Table.of("Whole settings", columns, view.wholes).less()
 
 
 def _whole_text(whole: WholeSetting, view: SearchView) -> str:
@@ -208,8 +205,7 @@ def safety_table(view: SearchView) -> Table:
         Column("unchanged", lambda probe: f"{100 * probe.unchanged_share:.1f} %"),
         Column("remark", lambda probe: probe.remark),
     )
-    table = Table.of("Label safety", columns, view.safety)
-    return table.less(lambda cell: cell.text in ("", "0.0 %"))
+    return Table.of("Label safety", columns, view.safety).less(("", "0.0 %"))
 
 
 def guest_sections(view: SearchView) -> list[tuple[Exhibit, Table]]:

@@ -43,8 +43,7 @@ def trial_table(view: SearchView) -> Table:
         *([Column[TrialRecord]("epochs given", lambda r: str(budget_of(r.spec)))] * rung_epochs),
         *_spent_columns(view),
     )
-    table = Table.of("All trials", columns, kept, len(records) - len(kept))
-    return table.less(lambda cell: not cell.text) if table.rows else table
+    return Table.of("All trials", columns, kept, len(records) - len(kept)).less()
 
 
 def _worth_showing(records: Sequence[TrialRecord]) -> list[TrialRecord]:

@@ -8,6 +8,8 @@ from search.report.judged import Judged
 from search.report.view import SearchView
 from search.report.wording import bound_text, size_text, strength_text
 
+KNOWN_LEAST = "known least of what may still help"
+
 
 def unknown_lines(view: SearchView) -> list[str]:
     """What no training tells anything of, alone."""
@@ -25,23 +27,22 @@ def unseen_lines(view: SearchView) -> list[str]:
     """Where the answer uses a setting; any other says it itself."""
     negligible = view.claims.negligible if view.claims else 0.0
     others = [
-        (found, found.measured)
+        found.measured
         for each in view.augmentations
         if each.verdict != "HELPS" and (found := _may_gain(each, negligible)) and found.measured
     ]
-    open_ = [pair for pair in others if pair[1].ci[1] > negligible]
     unknown = unknown_lines(view)
-    if open_:
-        least, measured = max(open_, key=lambda pair: pair[1].detectable)
-        missed = _size(measured, measured.detectable, view)
+    least = least_known(view.claims) if view.claims else None
+    if least and least.measured and any(found.ci[1] > negligible for found in others):
+        missed = _size(least.measured, least.measured.detectable, view)
         return [
-            f"What could not be seen: of {_name(view, least)}, which is known least, a gain "
+            f"What could not be seen: of {_name(view, least)}, {KNOWN_LEAST}, a gain "
             f"{missed} would have been found less than 4 times in 5.",
             *unknown,
         ]
     if not others:
         return unknown
-    most = bound_text(max(0.0, *(measured.ci[1] for _, measured in others)), view.unit)
+    most = bound_text(max(0.0, *(found.ci[1] for found in others)), view.unit)
     return [f"Alone, what is not shown to help gains no more than {most}.", *unknown]
 
 
@@ -59,7 +60,7 @@ def _may_gain(judged: Judged, negligible: float) -> WholeClaim | None:
 def invisible_text(view: SearchView, detectable: float) -> str:
     """Whose gain, of an answer that cannot tell: of what is known least."""
     least = least_known(view.claims) if view.claims else None
-    of = f"of {_name(view, least)}, which is known least, " if least else ""
+    of = f"of {_name(view, least)}, {KNOWN_LEAST}, " if least else ""
     measured = least.measured if least else None
     return f"{of}a gain {_size(measured, detectable, view)} was invisible here"
 

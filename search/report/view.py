@@ -65,10 +65,7 @@ class SearchView(ClaimView):
             return None
         name = self._whole_name(found.label)
         rests_on = self._counting(self._trained_as(found.label))
-        record = self._record_of(found.label)
-        own = record.spec.settings.augmentation if record else {}
-        augmentation = searched_part(found.settings) or own
-        sets = self._in_words(augmentation, found.settings)
+        sets = self._in_words(self._augmentation_of(found), found.settings)
         return replace(self._judged(name, found.measured, rests_on=rests_on), sets=sets)
 
     @cached_property

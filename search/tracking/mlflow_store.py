@@ -14,7 +14,6 @@ from search.tracking.mlflow_values import (
     SEARCH_TAG,
     DatasetRow,
     FoundRun,
-    LoggedWinner,
     Point,
     RunRow,
     Winner,
@@ -155,9 +154,7 @@ class Store:
     def log_text(self, run_id: str, text: str, name: str) -> None:
         self._client.log_text(run_id, text, name)
 
-    def log_winner(
-        self, run_id: str, winner: Winner, tags: Mapping[str, str], about: str
-    ) -> LoggedWinner:
+    def log_winner(self, run_id: str, winner: Winner, tags: Mapping[str, str], about: str) -> None:
         """Stores and registers the model, once a search: a second call finds the first one's
         version.
 
@@ -173,7 +170,6 @@ class Store:
         named = self._client.get_registered_model(name).aliases
         if int(named.get(ALIAS, 0)) < int(version):
             self._client.set_registered_model_alias(name, ALIAS, str(version))
-        return LoggedWinner(f"models:/{name}/{version}", name, str(version))
 
     def _experiment(self, name: str, location: str | None) -> str:
         from mlflow.exceptions import MlflowException

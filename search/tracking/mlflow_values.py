@@ -79,15 +79,6 @@ class Winner:
 
 
 @dataclass(frozen=True)
-class LoggedWinner:
-    """Where the winning model is: `models:/name/version`, for `mlflow models serve -m`."""
-
-    uri: str
-    name: str
-    version: str
-
-
-@dataclass(frozen=True)
 class FoundRun:
     """A run of the search as it stands in the store. trial: None for the search's own run."""
 

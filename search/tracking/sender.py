@@ -86,14 +86,8 @@ class Sender:
     end by the hundred a second.
     """
 
-    def __init__(
-        self,
-        project: Callable[[SearchView | None], bool],
-        retry_seconds: float,
-        rest_seconds: float = REST_SECONDS,
-    ) -> None:
-        self._project = project
-        self._retry_seconds, self._rest_seconds = retry_seconds, rest_seconds
+    def __init__(self, project: Callable[[SearchView | None], bool], retry_seconds: float) -> None:
+        self._project, self._retry_seconds = project, retry_seconds
         self._changed = threading.Condition()
         self._pending: SearchView | None = None
         self._nudged = False
@@ -130,9 +124,8 @@ class Sender:
                 view, self._pending, self._nudged = self._pending, None, False
             sent = self._project(view)
             with self._changed:
-                self._not_before = time.monotonic() + (
-                    self._rest_seconds if sent else self._retry_seconds
-                )
+                rest = REST_SECONDS if sent else self._retry_seconds
+                self._not_before = time.monotonic() + rest
                 if not sent and not self._closing:
                     self._put_back(view)
 

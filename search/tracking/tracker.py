@@ -29,16 +29,16 @@ from search.tracking.children import (
 )
 from search.tracking.descriptions import describe_winner
 from search.tracking.mlflow_store import Store
-from search.tracking.mlflow_values import SEARCH_TAG, LoggedWinner, Winner, opened_of
+from search.tracking.mlflow_values import SEARCH_TAG, Winner, opened_of
 from search.tracking.saved_view import PICTURES, Place
 from search.tracking.search_run import dataset_rows, search_row, send_experiment_page
 from search.tracking.sender import Sender, TrackingStatus, sending_error_text
-from search.training.progress import EpochReport
+from search.training.progress import EpochReport, Listener
 
 WINNER_TAGS = (SEARCH_TAG, "verdict", "interval", "recommended", "test_accuracy")
 
 
-class Tracker:
+class Tracker(Listener):
     """One search's projection onto one MLflow store.
 
     `submit`, `submit_winner` and the trial methods, which the ledger calls, are for the running
@@ -115,11 +115,9 @@ class Tracker:
         self._winner = view, winner
         self._submit(view)
 
-    def trial_started(self, record: TrialRecord) -> None:
-        """Nothing to send: it may wait for long, and its run is made at its first epoch."""
-
     def trial_epoch(self, record: TrialRecord, report: EpochReport) -> None:
-        """An epoch of a running trial, for the curve that the dashboard draws."""
+        """An epoch of a running trial, for the curve that the dashboard draws. Its run is made at
+        the first: before, it may wait for long."""
         self._live.hear(record, report)
         self._nudge()
 
@@ -147,16 +145,13 @@ class Tracker:
         self._send(self._newest)
         return self.status
 
-    def log_winner(
-        self, state: SearchState, winner: Winner
-    ) -> tuple[LoggedWinner | None, TrackingStatus]:
-        """Stores and registers the winning model, once a search. Imports TensorFlow. None if it
-        failed."""
-        return self._log_winner(SearchView(state), winner), self.status
+    def log_winner(self, state: SearchState, winner: Winner) -> TrackingStatus:
+        """Stores and registers the winning model, once a search. Imports TensorFlow."""
+        self._log_winner(SearchView(state), winner)
+        return self.status
 
-    def _log_winner(self, view: SearchView, winner: Winner) -> LoggedWinner | None:
+    def _log_winner(self, view: SearchView, winner: Winner) -> None:
         self._newest = view
-        logged: list[LoggedWinner] = []
 
         def send(store: Store) -> None:
             known = self._look_up(store, view)
@@ -164,11 +159,10 @@ class Tracker:
                 key: value for key, value in search_row(view).tags.items() if key in WINNER_TAGS
             }
             about = describe_winner(view, winner.class_names)
-            logged.append(store.log_winner(known.parent_id, winner, tags, about))
+            store.log_winner(known.parent_id, winner, tags, about)
 
         reached = self._attempt(send)
         self._winner_reason = None if reached else f"the winning model: {self._reason}"
-        return logged[0] if logged else None
 
     def _send(self, view: SearchView | None) -> bool:
         """None: what is heard of running trials, and those told, alone."""

@@ -34,11 +34,10 @@ def pool_rows(dataset: Dataset, protocol: Protocol) -> np.ndarray:
     Of a data set that was limited a final model trains on what was kept, as the trials did, and not
     on the validation images too, which would be many more.
     """
-    splits = np.asarray(dataset.splits)
     usable = [TRAIN, VALIDATION]
     if protocol.epochs is not None:
         usable = [TRAIN, TEST] if dataset.limited else [TRAIN, VALIDATION, TEST]
-    return np.flatnonzero(np.isin(splits, usable)).astype(np.int64)
+    return dataset.indices(*usable)
 
 
 def head_tasks(

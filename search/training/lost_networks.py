@@ -10,8 +10,7 @@ import numpy as np
 
 from search.experiment.objectives import OBJECTIVES, Objective
 from search.experiment.trial import Lost, LostNetwork
-from search.training.agreement import LEAST_LOSS, MOST_LUCK
-from search.training.head_scores import HeadAnswer
+from search.training.head_scores import LEAST_LOSS, MOST_LUCK, HeadAnswer
 from search.training.head_tasks import HeadTask
 from search.training.run_values import TrialFailure
 
@@ -95,7 +94,9 @@ def _only_guessed(course: Course, labels: np.ndarray, images_count_alike: bool) 
     for reached, by_luck in zip(course.curve[:, [1, 3]].max(axis=0), most, strict=True):
         if reached > by_luck or reached == 1:
             return False
-    if course.curve[:, 2].min() < LEAST_LOSS * loss_by_guessing(scored, course.label_smoothing):
+    # One constant answer may come below the smoothed shares' loss, but is never evenly lower.
+    smoothing = course.label_smoothing if course.agreement[1] else 0.0
+    if course.curve[:, 2].min() < LEAST_LOSS * loss_by_guessing(scored, smoothing):
         return False
     return (images_count_alike and max(most) < 1) or not any(course.agreement)
 

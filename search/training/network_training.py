@@ -18,9 +18,8 @@ import numpy as np
 from search.experiment.objectives import OBJECTIVES
 from search.experiment.seeds import derive_seed
 from search.experiment.trial import Protocol
-from search.features.devices import operations_at_once, sees_gpu
+from search.features.devices import free_memory, operations_at_once, sees_gpu
 from search.features.feature_rows import NO_COST, FeatureCost
-from search.features.free_memory import free_memory
 from search.training.batching import Batching, Mixing
 from search.training.head_shape import HeadState, HeadWeights
 from search.training.head_tasks import HeadTask

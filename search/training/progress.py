@@ -5,6 +5,9 @@ a trial that nobody watches says nothing.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
+
+from search.experiment.trial import TrialRecord
 
 
 @dataclass(frozen=True)
@@ -28,3 +31,17 @@ class EpochReport:
 
 # called in the process and thread that trains; must not raise
 OnEpoch = Callable[[EpochReport], None]
+
+
+class Listener(Protocol):
+    """Told of each trial as it is asked, as it goes and as it is told: the terminal, the tracker.
+    All in the search's own thread."""
+
+    def trial_started(self, record: TrialRecord) -> None:
+        return
+
+    def trial_epoch(self, record: TrialRecord, report: EpochReport) -> None:
+        return
+
+    def trial_told(self, record: TrialRecord) -> None:
+        return

@@ -18,7 +18,7 @@ from data.numpy_files import DamagedArray, read_arrays
 from search.experiment.kinds import KINDS
 from search.experiment.trial import Resources, TrialRecord, TrialSpec
 from search.training.head_shape import HeadWeights
-from search.training.progress import EpochReport
+from search.training.progress import Listener
 
 VERSION = 3  # of what a checkpoint holds; one of another version is begun anew
 WRITING_SHARE = 0.05  # of the time may go into writing checkpoints
@@ -116,17 +116,11 @@ def load_head(path: Path) -> HeadWeights:
         ) from error
 
 
-class CheckpointSweeper:
+class CheckpointSweeper(Listener):
     """Deletes a trial's checkpoint once it has been told, unless a higher rung may want it."""
 
     def __init__(self, resources: Resources) -> None:
         self._resources = resources
-
-    def trial_started(self, record: TrialRecord) -> None:
-        """Nothing yet."""
-
-    def trial_epoch(self, record: TrialRecord, report: EpochReport) -> None:
-        """Nothing either."""
 
     def trial_told(self, record: TrialRecord) -> None:
         if self._resources.keep_views and record.kind == "trial":
@@ -138,7 +132,7 @@ class CheckpointSweeper:
             _LOG.warning("%s, a checkpoint of a trial that was told, stays: %s", path, error)
 
 
-class ViewSweeper:
+class ViewSweeper(Listener):
     """Deletes the views of the search phase once a trial of a later one, which draws its own, is
     asked for.
     """
@@ -157,9 +151,3 @@ class ViewSweeper:
         for folder in self._views_dir.iterdir() if self._views_dir.is_dir() else ():
             if folder.name.isdigit() and folder.name != wanted:
                 shutil.rmtree(folder, ignore_errors=True)
-
-    def trial_epoch(self, record: TrialRecord, report: EpochReport) -> None:
-        """Nothing."""
-
-    def trial_told(self, record: TrialRecord) -> None:
-        """Nothing: `run_trial` deletes its own."""

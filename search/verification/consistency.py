@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from data.dataset import Dataset
-from search.driver.deadline import Deadline
 from search.driver.run_reading import Run
+from search.driver.search_phase import Deadline
 from search.experiment.answers import Predictions, predictions_name
 from search.experiment.trial import Protocol, TrialRecord, TrialResult
 from search.journal.journal_file import Event, JournalError

@@ -52,13 +52,7 @@ class RetrainedPair:
 
     @property
     def alike(self) -> bool:
-        """Whether both score the same images in the same folds with as many seeds."""
-        ours, theirs = self.handed_in, self.again
-        return (
-            ours.predicted.shape == theirs.predicted.shape
-            and np.array_equal(ours.images, theirs.images)
-            and np.array_equal(ours.fold, theirs.fold)
-        )
+        return self.handed_in.is_paired_with(self.again)
 
     @property
     def repeats(self) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rich.cells import cell_len, set_cell_size
 
-from data.messages import escaped, first_of
+from data.messages import escaped, first_of, plural
 from search.report.wording import shortened
 from search.verification.comparison import Difference
 from search.verification.grading import Grade, Grades
@@ -39,17 +39,10 @@ def describe_verification(verification: Verification) -> str:
     if verification.same:
         how = "the same to the last digit" if verification.repeated else WITHIN_TOLERANCE
         return "\n".join([*lines, f"{verification.num_compared} values compared: {how}"])
-    count = len(verification.differences)
-    lines.append(f"{count} {'difference' if count == 1 else 'differences'}:")
-    return "\n".join(
-        [
-            *lines,
-            *(
-                f"  {escaped(each.where)}: {escaped(each.what)}"
-                for each in verification.differences
-            ),
-        ]
-    )
+    differences = verification.differences
+    lines.append(f"{plural(len(differences), 'difference')}:")
+    lines += [f"  {escaped(each.where)}: {escaped(each.what)}" for each in differences]
+    return "\n".join(lines)
 
 
 def describe_grade(grade: Grade) -> str:
@@ -132,7 +125,7 @@ def _difference_lines(differences: Sequence[Difference], checked: str) -> list[s
             else f"  no difference: {checked}"
         ]
     count = len(differences)
-    lines = [f"  {count} {'difference' if count == 1 else 'differences'}:"]
+    lines = [f"  {plural(count, 'difference')}:"]
     lines += [
         f"    {shortened(d.where, 80)}: {shortened(d.what, 300)}" for d in differences[:MOST_LISTED]
     ]
