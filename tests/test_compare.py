@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from search.commands.compare import (
     compare,
     describe_comparison,
 )
-from search.driver.run_reading import Run, open_run
+from search.driver.run_reading import open_run
 
 
 @pytest.fixture(scope="module")
@@ -87,11 +88,10 @@ def test_of_a_search_that_did_not_end_it_is_said_how_to_go_on(
     journal.write_bytes(b"".join(lines[:end]))
     with pytest.raises(UserError, match=r"begun has not ended: .*run it again to go on"):
         compare(finished_run, begun)
-    state = open_run(begun).state
-    stopped = state.model_copy(update={"stopped": "on request"})
-    run = Run((), stopped, state.opened)
+    run = open_run(begun)
+    stopped = run.state.model_copy(update={"stopped": "on request"})
     with pytest.raises(UserError, match=r"was stopped \(on request\); run it again to go on"):
-        _finished(run, begun)
+        _finished(replace(run, state=stopped), begun)
 
 
 def test_searches_of_one_name_are_told_apart_by_their_directories(

@@ -295,7 +295,10 @@ def test_no_plan_is_one_that_the_check_warns_of(
 ) -> None:
     labels, splits = np.arange(number) % 2, np.arange(number) // 2 % 3
     dataset: Any = SimpleNamespace(
-        labels=labels, splits=splits, groups=None, class_names=("a", "b")
+        labels=labels,
+        indices=lambda *names: np.flatnonzero(np.isin(splits, names)),
+        groups=None,
+        class_names=("a", "b"),
     )
     shapes = shapes_of((side, side))
     first = [Chosen("dataset.source", "digits", ""), *searched(shapes), *network(shapes, number)]

@@ -1,7 +1,7 @@
 """What sections say where they have no figure, and of how many settings the null floor is told."""
 
 import pytest
-from states import make_state, with_evaluation, without_recommendation
+from states import make_state, make_test, with_evaluation, without_recommendation
 
 from search.report import section_texts
 from search.report.section_texts import floor_sentence, no_classes, no_strengths
@@ -28,8 +28,8 @@ def test_a_test_set_without_a_comparison_says_what_was_answered(kind: str, words
     assert state.evidence.answer is not None
     found = state.evidence.answer.model_copy(update={"kind": kind})
     evidence = state.evidence.model_copy(update={"answer": found})
-    alone = make_state().test.model_copy(update={"effect": None})
-    changed = state.model_copy(update={"evidence": evidence, "test": alone})
+    tested = make_test(("a", "b")).model_copy(update={"effect": None})
+    changed = state.model_copy(update={"evidence": evidence, "test": tested})
     lines = section_texts.test_lines(SearchView(changed))
     assert lines[1].startswith(words)
 
