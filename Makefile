@@ -31,6 +31,9 @@ picture: $(INSTALLED)
 	$(BIN)/python run_search.py report $(RUN)
 	cp $(RUN)/figures/forest.png docs/images/forest.png
 
+# Hundreds of processes are started: what one has compiled, the others read.
+test torture pure: export PYTHONDONTWRITEBYTECODE =
+
 test: $(INSTALLED)
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow"
 

@@ -3,7 +3,6 @@
 import json
 import os
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from pictures import encoded, picture, write_folders
 from PIL import Image
 from typer.testing import CliRunner
 
-from data.dataset import list_images
+from data.dataset import DataNotes, Dataset, list_images
 from data.errors import UserError
 from data.settings import DatasetConfig
 from run_search import app
@@ -294,12 +293,8 @@ def test_no_plan_is_one_that_the_check_warns_of(
     ladder: tuple[Any, ...], side: int, number: int
 ) -> None:
     labels, splits = np.arange(number) % 2, np.arange(number) // 2 % 3
-    dataset: Any = SimpleNamespace(
-        labels=labels,
-        indices=lambda *names: np.flatnonzero(np.isin(splits, names)),
-        groups=None,
-        class_names=("a", "b"),
-    )
+    images, names = np.zeros((number, 1, 1, 3), np.uint8), tuple(map(str, range(number)))
+    dataset = Dataset(images, labels, splits, ("a", "b"), names, "digest", DataNotes())
     shapes = shapes_of((side, side))
     first = [Chosen("dataset.source", "digits", ""), *searched(shapes), *network(shapes, number)]
     for rung in ladder:
