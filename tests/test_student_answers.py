@@ -86,6 +86,8 @@ def test_a_bundle_holds_the_answers_and_verify_counts_them(copied: Path, tmp_pat
     # an editor's
     (tmp_path / "mine.txt").write_bytes(b"\xef\xbb\xbf" + TWO.replace(b"\n", b"\r\n"))
     arguments = ["bundle", str(copied), "--student", "Ann", "--out", str(tmp_path / "ann.zip")]
+    without = CliRunner().invoke(app, arguments)
+    assert "answers: none (--answers adds them, where a notebook asked" in without.stderr
     made = CliRunner().invoke(app, [*arguments, "--answers", str(tmp_path / "mine.txt")])
     assert made.exit_code == DONE
     assert "answers: 1 answered, empty: 2" in made.stderr
