@@ -29,6 +29,7 @@ from search.commands.init_choices import (
     searched,
 )
 from search.commands.init_source import found_images, source_of
+from search.driver.cut_checks import cut_perhaps
 from search.driver.experiment_file import load_config, named_after, parse_config
 from search.driver.plan_checks import plan_lines
 from search.driver.workload import workload
@@ -300,7 +301,7 @@ def test_no_plan_is_one_that_the_check_warns_of(
     for rung in ladder:
         text = experiment_text([*first, *plan_of(rung, shapes, dataset)])
         config = parse_config(parse_yaml(text, "x"), "x")
-        assert plan_lines(config, config.space) == (), rung
+        assert (*plan_lines(config, config.space), *cut_perhaps(config.space)) == (), rung
 
 
 HOSTILE = (

@@ -4,7 +4,6 @@ import io
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 from rich.console import Console
 from states import (
@@ -26,7 +25,6 @@ from search.experiment.objectives import OBJECTIVES
 from search.journal.state import SearchResult
 from search.report.answer_text import answer, beside_answer, with_answer
 from search.report.closing import print_closing
-from search.report.figures_training import curve_note, curve_records
 from search.report.page import render_report
 from search.report.sentences import facts, notices, what_goes_with_what
 from search.report.summary import summarize
@@ -700,56 +698,6 @@ def test_no_gain_goes_unsaid_that_another_strength_may_have() -> None:
     evidence = with_claims(state.evidence, shown)
     said = with_answer(SearchView(state.model_copy(update={"evidence": evidence})))
     assert not any("No gain that matters went unseen" in line for line in said)
-
-
-def _with_kept(view: SearchView, kept: int) -> SearchView:
-    """The same where the setting's networks were kept at another epoch, in curves of 30."""
-    records = []
-    for record in view.state.records:
-        if record.result and record.result.curve:
-            epochs = kept if record.spec.settings.augmentation else 8
-            curve = record.result.curve
-            longer = {
-                name: tuple(np.linspace(values[0], values[-1], 30).tolist())
-                for name, values in curve.values.items()
-            }
-            result = record.result.model_copy(
-                update={
-                    "curve": curve.model_copy(update=longer),
-                    "best_epochs": (epochs,) * record.result.num_heads,
-                }
-            )
-            records.append(record.model_copy(update={"result": result}))
-        else:
-            records.append(record)
-    return SearchView(view.state.model_copy(update={"records": tuple(records)}))
-
-
-def test_what_training_time_is_worth_to_augmentation_is_told_beside_its_curves() -> None:
-    view = _with_kept(SearchView(make_state()), 20)
-    (_, bare), (_, record) = curve_records(view)
-    assert bare.result is not None
-    assert record.result is not None
-    assert record.result.curve is not None
-    at, own = (100 * record.result.curve.val_accuracy[epoch - 1] for epoch in (8, 20))
-    said = curve_note(view)
-    assert "After equal epochs, the 8 that no augmentation was kept at" in said
-    assert f"the recommended setting stood at {at:.1f} % of accuracy" in said
-    assert f"trained to the end, the 20 that it was kept at, at {own:.1f} %" in said
-
-
-def test_equal_epochs_are_not_told_of_what_differs_by_more_or_was_kept_no_later() -> None:
-    view = _with_kept(SearchView(make_state()), 20)
-    assert "After equal epochs" not in curve_note(_with_kept(view, 6))
-    records = []
-    for record in view.state.records:
-        training = record.spec.settings.training.model_copy(update={"weight_decay": 0.5})
-        settings = record.spec.settings.model_copy(update={"training": training})
-        spec = record.spec.model_copy(update={"settings": settings})
-        changed = record.model_copy(update={"spec": spec})
-        records.append(changed if record.spec.settings.augmentation else record)
-    unlike = SearchView(view.state.model_copy(update={"records": tuple(records)}))
-    assert "After equal epochs" not in curve_note(unlike)
 
 
 def test_a_pair_that_is_used_is_of_its_range() -> None:

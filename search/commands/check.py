@@ -22,8 +22,9 @@ from search.commands.costs import (
 )
 from search.commands.search_plan import SearchPlan
 from search.driver.code_files import code_of
+from search.driver.cut_checks import cut_perhaps, earlier_lines, length_lines
 from search.driver.looking import looks_declared
-from search.driver.plan_checks import allowed_folds, cut_at_first, plan_lines
+from search.driver.plan_checks import allowed_folds, plan_lines
 from search.driver.prepare import (
     Prepared,
     check_model,
@@ -43,8 +44,9 @@ from search.experiment.objectives import OBJECTIVES, SHOWN_ANYWAY, Objective
 from search.experiment.precisions import Precision
 from search.experiment.trial import Resources, TrialRecord
 from search.journal.run_dir import JOURNAL
-from search.journal.state import replay
+from search.journal.state import SearchState, replay
 from search.report.time_left import seconds_of
+from search.report.view import SearchView
 from search.training.modes import MODES
 from search.verification.consistency import JournaledAnswers
 
@@ -73,8 +75,8 @@ def _plan(config: ExperimentConfig, resources: Resources) -> SearchPlan:
     num_later = round(sum(phase.trials for phase in work.later))
     heads = config.evaluation.folds * config.evaluation.seeds
     fits = heads_trained(config, work.phases)
-    baseline = _earlier_baseline(prepared, run_dir)
-    measured = _measured(prepared, run_dir, baseline)
+    earlier = _earlier(prepared, run_dir)
+    measured = _measured(prepared, run_dir, earlier.baseline() if earlier else None)
     advice = _advice(prepared, measured)
     of_heads = fits * seconds_a_head(prepared, resources) if network is None else network.seconds
     return SearchPlan(
@@ -101,7 +103,8 @@ def _plan(config: ExperimentConfig, resources: Resources) -> SearchPlan:
             *warned,
             *prepared.space.remarks(),
             *([f"{TOLD_BY} {run_dir} has measured already"] if measured else []),
-            *_plan_lines(prepared, baseline),
+            *plan_lines(prepared.config, prepared.space),
+            *_cuts(prepared, earlier, run_dir),
             *prepared.choice.lines(),
             *look_grouped(prepared.dataset),
             *busy_lines(),
@@ -130,9 +133,10 @@ def _looks(config: ExperimentConfig) -> list[str]:
     return [f"looks after {counts} and at most {last} trainings; fewer are trained where one tells"]
 
 
-def _plan_lines(prepared: Prepared, baseline: TrialRecord | None) -> tuple[str, ...]:
-    seen = cut_at_first(baseline) if baseline else None
-    return (*plan_lines(prepared.config, prepared.space), *([seen] if seen else []))
+def _cuts(prepared: Prepared, earlier: SearchState | None, run_dir: Path) -> tuple[str, ...]:
+    """What an earlier run shows of its heads' ends; before any, what may become of them."""
+    seen = earlier_lines(SearchView(earlier).in_tables, run_dir) if earlier else ()
+    return (*length_lines(prepared.space), *(seen or cut_perhaps(prepared.space)))
 
 
 # Where the plan is not only of this file: the same file in another place has another one.
@@ -193,10 +197,10 @@ def _measured(prepared: Prepared, run_dir: Path, baseline: TrialRecord | None) -
     return baseline.result.metrics, spread
 
 
-def _earlier_baseline(prepared: Prepared, run_dir: Path) -> TrialRecord | None:
-    """What an earlier sitting trained without augmentation, on the same images."""
+def _earlier(prepared: Prepared, run_dir: Path) -> SearchState | None:
+    """An earlier run on the same images."""
     if not (run_dir / JOURNAL).exists():
         return None
     state = replay(read_journal(run_dir)[0])
     same = state.opened is not None and state.opened.dataset.digest == prepared.dataset.digest
-    return state.baseline() if same else None
+    return state if same else None

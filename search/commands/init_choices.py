@@ -17,6 +17,7 @@ from data.messages import plural
 from data.moves import SHIFTS
 from data.picture_file import UPRIGHT, open_picture
 from data.settings import DatasetConfig
+from search.driver.cut_checks import AMPLE
 from search.experiment.controls import CONTROL_NAMES
 from search.experiment.sections import USUAL
 from search.experiment.settings import TrainingSettings
@@ -249,7 +250,7 @@ def _views(rung: PlanStep) -> list[Chosen]:
 
 
 def _epochs(rung: PlanStep) -> list[Chosen]:
-    patience = USUAL_PATIENCE if rung.effort >= 3 * USUAL_PATIENCE else rung.effort // 4
+    patience = min(USUAL_PATIENCE, rung.effort // AMPLE)
     why = "at most; training stops when it no longer improves"
     return [
         Chosen("training.max_epochs", rung.effort, why),

@@ -1,29 +1,23 @@
 """Whether the plan of an experiment can be carried out: its images are enough for its folds and for
-what its trials answer, and `max_epochs`, a safety stop, leaves patience room; the first training
-shows whether it does."""
+what its trials answer, and its trials tell its augmentations apart."""
 
 import numpy as np
 
 from data.augmentations import active, is_option
 from data.dataset import TRAIN, VALIDATION, Dataset
 from data.errors import UserError
-from data.messages import first_of, plural
+from data.messages import first_of
 from data.strict_zip import MOST_BYTES
+from search.driver.cut_checks import cut_by_plan
 from search.experiment.beside import searched_beside
 from search.experiment.config import ExperimentConfig
 from search.experiment.dimensions import Range
 from search.experiment.kinds import KINDS
 from search.experiment.objectives import OBJECTIVES
 from search.experiment.seeds import derive_seed
-from search.experiment.settings import MOST_EPOCHS, TrainingSettings
 from search.experiment.space import Space
-from search.experiment.trial import TrialRecord
-from search.report.trial_facts import cuttable_heads, heads_cut
 from search.training.head_tasks import cross_folds
-from search.training.modes import mode_of
 
-AMPLE = 5  # times patience: far more than most networks take
-MOST_HEADS_CUT = 0.5  # of a training's heads, cut
 _USUAL_FOLDS = (5, 10)
 
 
@@ -107,7 +101,7 @@ def check_answers(config: ExperimentConfig, dataset: Dataset) -> None:
 
 def plan_lines(config: ExperimentConfig, space: Space) -> tuple[str, ...]:
     """What keeps a plan from telling what it might, a line each; `check` and `run` print them."""
-    return (*_cut_by_plan(space), *_untold(config, space), *_never_apart(config, space))
+    return (*cut_by_plan(space), *_untold(config, space), *_never_apart(config, space))
 
 
 def _untold(config: ExperimentConfig, space: Space) -> tuple[str, ...]:
@@ -138,50 +132,3 @@ def _never_apart(config: ExperimentConfig, space: Space) -> tuple[str, ...]:
         "evaluation.confirm, and evaluation.ablation: true, which trains each alone: without, they "
         "stay NOT TRIED, and only the whole is told of",
     )
-
-
-def _cut_by_plan(space: Space) -> tuple[str, ...]:
-    """A line for each setting that leaves patience no room, whatever the network learns. None of
-    those where clean epochs end trainings: they are counted from max_epochs back, which is to be
-    reached.
-    """
-    corners = [settings.training for settings in space.corners()]
-    ended = [training for training in corners if not training.clean_epochs]
-    lines = [line for training in ended for line in _of_settings(training)]
-    return tuple(dict.fromkeys(lines))
-
-
-def _of_settings(training: TrainingSettings) -> list[str]:
-    mode, patience = mode_of(training), training.patience
-    word = "head" if mode.budget == "views" else "network"
-    return [
-        f"{name} {most} cuts {f'every {word}' if most <= patience else f'most {word}s'} before "
-        f"training.patience {patience} ends it: effects of a training that is not over say little; "
-        f"write {name}: {min(AMPLE * patience, MOST_EPOCHS)} or more, and patience decides"
-        for name, most in dict(mode.phases(training)).items()
-        if most < 2 * patience
-    ]
-
-
-def cut_at_first(record: TrialRecord) -> str | None:
-    """What no augmentation, the first trial, shows: where it is cut, augmented ones will be too."""
-    cut, heads = heads_cut(record), cuttable_heads(record)
-    if record.trial or not heads or cut < MOST_HEADS_CUT * heads:
-        return None
-    names = _cutting(record)
-    return (
-        f"{' or '.join(names)} cut {cut} of {plural(heads, 'head')} of no augmentation, which "
-        "learns the fastest: augmented ones need longer, and most would be cut as well; raise "
-        f"{'it' if len(names) == 1 else 'both'}, and patience decides"
-    )
-
-
-def _cutting(record: TrialRecord) -> list[str]:
-    """The settings that may have cut its heads: of phases in which one trained for as long."""
-    training = record.spec.settings.training
-    limits = mode_of(training).phases(training)
-    curve = record.result.curve if record.result else None
-    phases = curve.phases if curve else ()  # none are told of a mode that has one
-    pairs = zip(limits, phases, strict=False)
-    reached = [limit for limit, (_, epochs) in pairs if epochs >= limit[1]]
-    return list(dict(reached or limits))

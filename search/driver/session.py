@@ -23,11 +23,11 @@ from data.transforms import imported_first
 from search.driver.code_files import code_of
 from search.driver.conclusions import after_confirmation, after_search, after_test
 from search.driver.confirmation import run_confirmation
+from search.driver.cut_checks import CutWatch
 from search.driver.experiment_file import ExperimentLike, load_config
 from search.driver.ledger import Ledger, OnTold, Stopped, Surroundings
 from search.driver.opening import check_resumable, continued, open_search
 from search.driver.phases import Context, run_controls, run_test
-from search.driver.plan_checks import cut_at_first
 from search.driver.prepare import Prepared, require_runnable, resources_of
 from search.driver.publishing import Publisher, Showing
 from search.driver.retries import lost_answers
@@ -246,10 +246,11 @@ def _search(sitting: _Sitting, engine: Engine, publisher: Publisher) -> None:
 def _listeners(sitting: _Sitting, prepared: Prepared, publisher: Publisher) -> list[Listener]:
     """Who hears of trials beside the terminal and the clock."""
     resources, say = sitting.resources, sitting.progress.message
+    watch = CutWatch()
     heard: list[Listener] = [
         TrialSheets(prepared.dataset, sitting.run_dir, say),
         CheckpointSweeper(resources),
-        OnTold(lambda record: say(line) if (line := cut_at_first(record)) else None),
+        OnTold(lambda record: say(line) if (line := watch.line(record)) else None),
     ]
     if not sitting.options.guests:  # which may want the same views once more
         heard.append(ViewSweeper(resources))

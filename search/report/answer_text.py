@@ -10,6 +10,7 @@ from search.evidence.answer import Answer, VerdictWord
 from search.report.doubts import doubt_lines
 from search.report.judged import is_outdone, is_within, range_text
 from search.report.sentences import stop_text, way_on_text
+from search.report.trial_facts import are_mostly_cut, cutter_text
 from search.report.unseen import invisible_text, unknown_lines, unseen_lines, ways_text
 from search.report.view import SearchView
 from search.report.wording import beside_text, bound_text, effect_text, estimate_text, strength_text
@@ -90,7 +91,7 @@ def _settled(view: SearchView, found: Answer) -> str:
         return (
             f"Use {view.recommended}: what was tried is shown to gain "
             f"{_less_than(view, found.at_most or 0.0)}, each augmentation alone and each whole "
-            "setting told of."
+            f"setting told of{_as_far_as_trained(view)}."
         )
     if found.detectable is None and view.beside:
         return (
@@ -120,6 +121,13 @@ def _on_fresh_seeds(view: SearchView) -> str:
         return ", confirmed on fresh seeds"
     alone = effect_text(anew.effect, view.unit)
     return f"; trained again on fresh seeds, which by themselves show {alone}"
+
+
+def _as_far_as_trained(view: SearchView) -> str:
+    """Of what is shown to gain nothing, where most of it was not trained to its end."""
+    if not are_mostly_cut(view.augmented):
+        return ""
+    return f", as far as {cutter_text(view.augmented)} let them train"
 
 
 def _less_than(view: SearchView, value: float) -> str:

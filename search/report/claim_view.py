@@ -26,7 +26,7 @@ from search.experiment.settings import setting_key
 from search.experiment.trial import TrialRecord
 from search.report.judged import Judged, WholeSetting
 from search.report.named_view import NamedView, searched_part
-from search.report.trial_facts import cuttable_heads, heads_cut, views_of
+from search.report.trial_facts import counted_cut, cutter_text, views_of
 from search.report.wording import other_part, strength_text
 from search.training.lost_networks import lost_text
 
@@ -121,6 +121,11 @@ class ClaimView(NamedView):
         """The trainings that claims are made of."""
         return tuple(rested_on(self.in_tables, top_rung(self.in_tables), self.beside))
 
+    @property
+    def augmented(self) -> tuple[TrialRecord, ...]:
+        """Those of them with augmentation."""
+        return tuple(each for each in self.rested_on if each.spec.settings.augmentation)
+
     def _counting(self, records: Sequence[TrialRecord]) -> tuple[TrialRecord, ...]:
         """Of trainings, those that claims are made of."""
         numbers = {record.trial for record in self.rested_on}
@@ -159,13 +164,14 @@ class ClaimView(NamedView):
             return (*self._lost_without, *self._lost_among(rests_on))
         return self.little_training(rests_on) if word == "HURTS" else ()
 
-    def little_training(self, rests_on: Sequence[TrialRecord]) -> tuple[str, ...]:
-        """What of it counts against augmentation."""
+    def little_training(
+        self, rests_on: Sequence[TrialRecord], what: str = "heads"
+    ) -> tuple[str, ...]:
+        """What of it counts against augmentation. what: all heads of these."""
         doubts = []
-        cut = sum(heads_cut(r) for r in rests_on if r.trained)
-        could = sum(cuttable_heads(r) for r in rests_on if r.trained)
+        cut, could = counted_cut(rests_on)
         if could and cut >= MOST_CUT * could:
-            doubts.append(f"max_epochs cut short {cut} of {could} heads")
+            doubts.append(f"{cutter_text(rests_on)} cut short {cut} of {could} {what}")
         doubts += self._lost_among(rests_on)
         given = list(map(views_of, rests_on))
         if given and min(given) < FEW_VIEWS:

@@ -47,8 +47,7 @@ def _leaning(view: SearchView) -> Iterator[str]:
     is_said = any(each.verdict == "HURTS" and each.doubts for each in _rows(view))
     if view.answer is None or view.answer.kind == "use" or is_said:
         return
-    augmented = [record for record in view.rested_on if record.spec.settings.augmentation]
-    if against := view.little_training(augmented):
+    if against := view.little_training(view.augmented, "heads with augmentation"):
         yield f"This counts against augmentation: {' and '.join(against)}."
 
 

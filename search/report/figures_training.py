@@ -13,7 +13,6 @@ from search.experiment.controls import NONE
 from search.experiment.trial import Curve, TrialRecord
 from search.report.figure_style import BLUE, GREY, INK, ORANGE, PALE, is_narrow, new_figure
 from search.report.section_texts import confusion_note
-from search.report.trial_facts import best_epoch
 from search.report.view import SearchView
 from search.report.wording import seconds_text, shortened
 
@@ -231,44 +230,3 @@ def draw_time(view: SearchView, width: float) -> "Figure | None":
 def time_text(view: SearchView) -> str:
     parts = "; ".join(f"{name} {seconds_text(seconds)}" for name, seconds, _ in time_parts(view))
     return f"Where the time went: {parts}."
-
-
-def curve_note(view: SearchView) -> str:
-    """Which settings the curves are of, in words; and what they are after as many epochs as no
-    augmentation takes, which is kinder to it."""
-    named = [(name, view.settings_of(r)) for name, r in curve_records(view)[1:]]
-    said = [f"The {name} is {settings}." for name, settings in named]
-    return " ".join([*said, *_after_equal_epochs(view)])
-
-
-def _after_equal_epochs(view: SearchView) -> list[str]:
-    """Where augmentation was kept later than no augmentation, in trainings of one phase that differ
-    by nothing else."""
-    records = curve_records(view)
-    if len(records) < 2 or not _differ_by_augmentation(records[0][1], records[1][1]):
-        return []
-    (_, bare), (name, record) = records
-    at, own = best_epoch(bare), best_epoch(record)
-    without, tried = (_scored(each) for each in (bare, record))
-    if at is None or own is None or not at < own <= len(tried):
-        return []
-    return [
-        f"After equal epochs, the {at} that no augmentation was kept at, the {name} stood at "
-        f"{100 * tried[at - 1]:.1f} % of accuracy and no augmentation at "
-        f"{100 * without[at - 1]:.1f} %; trained to the end, the {own} that it was kept at, at "
-        f"{100 * tried[own - 1]:.1f} % (means of these curves, without intervals)."
-    ]
-
-
-def _scored(record: TrialRecord) -> tuple[float, ...]:
-    assert record.result is not None
-    assert record.result.curve is not None
-    return record.result.curve.val_accuracy
-
-
-def _differ_by_augmentation(one: TrialRecord, other: TrialRecord) -> bool:
-    """And by nothing else, in trainings of a single phase."""
-    settings = [each.spec.settings for each in (one, other)]
-    alike = [(each.model, each.training.model_copy(update={"views": "fresh"})) for each in settings]
-    curves = [each.result.curve for each in (one, other) if each.result]
-    return alike[0] == alike[1] and all(each and len(each.phases) <= 1 for each in curves)

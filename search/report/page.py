@@ -24,8 +24,8 @@ from search.report import section_texts, sentences, tables
 from search.report.answer_text import answer, beside_answer, with_answer
 from search.report.contact_sheet import MOST_SHEET_FILE_BYTES, WINNER_SHEET, check_sheet
 from search.report.dashboard import read_dashboard
+from search.report.equal_epochs import curve_note
 from search.report.figures import PagePicture, page_pictures
-from search.report.figures_training import curve_note
 from search.report.glossary import GLOSSARY
 from search.report.table_model import Table
 from search.report.trial_tables import trial_table

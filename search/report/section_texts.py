@@ -9,7 +9,7 @@ from data.messages import plural
 from search.experiment.controls import CONTROLS
 from search.experiment.kinds import KINDS
 from search.report.sentences import numbers_text, untested_text
-from search.report.trial_facts import budget, cuttable_heads, heads_cut
+from search.report.trial_facts import budget, cutter_text, heads_cut, share_cut_text
 from search.report.view import SearchView
 from search.report.wording import effect_text, label_text, number_text, seconds_text, size_text
 from search.training.lost_networks import lost_text
@@ -129,13 +129,10 @@ def stopping_lines(view: SearchView) -> list[str]:
             "on average."
         )
     if cut := [r for r in view.in_tables if r.trained is not None and heads_cut(r)]:
-        could = sum(cuttable_heads(r) for r in view.in_tables if r.trained)
-        count = sum(map(heads_cut, cut))
         lines += [
-            f"Heads of {plural(len(cut), 'trial')} were ended by max_epochs, not by patience: "
-            f"{numbers_text(cut)}.",
-            f"It cut {count} of the {plural(could, 'head')} that patience was to end "
-            f"({100 * count / could:.0f} %).",
+            f"Heads of {plural(len(cut), 'trial')} were ended by {cutter_text(cut)}, not by "
+            f"patience: {numbers_text(cut)}.",
+            f"That is {share_cut_text(view.in_tables)}.",
         ]
     scored = [r for r in view.in_tables if r.status == "completed"]
     lost = [(r.trial, r.trained) for r in scored if r.trained and r.trained.lost]

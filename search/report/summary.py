@@ -8,7 +8,7 @@ from search.evidence.findings import Score
 from search.experiment.trial import Effect, TrialRecord
 from search.report.answer_text import answer, beside_answer
 from search.report.judged import Judged, WholeSetting, effect_json
-from search.report.trial_facts import best_epoch, cuttable_heads, heads_cut
+from search.report.trial_facts import best_epoch, counted_cut
 from search.report.view import SearchView
 
 
@@ -207,12 +207,13 @@ def _test(view: SearchView) -> dict[str, Any] | None:
 def _training(view: SearchView) -> dict[str, int]:
     """Of all trainings but the test's: the heads, those of them that patience was to end, those
     that max_epochs ended instead, and those that did not train."""
-    trained = [(record, record.trained) for record in view.in_tables if record.trained]
+    trained = [record.trained for record in view.in_tables if record.trained]
+    cut, may_be_cut = counted_cut(view.in_tables)
     return {
-        "heads": sum(result.num_heads for _, result in trained),
-        "may_be_cut": sum(cuttable_heads(record) for record, _ in trained),
-        "cut": sum(heads_cut(record) for record, _ in trained),
-        "lost": sum(len(result.lost) for _, result in trained),
+        "heads": sum(result.num_heads for result in trained),
+        "may_be_cut": may_be_cut,
+        "cut": cut,
+        "lost": sum(len(result.lost) for result in trained),
     }
 
 

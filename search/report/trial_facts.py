@@ -8,7 +8,10 @@ from collections.abc import Iterable
 from data.messages import plural
 from search.experiment.trial import TrialRecord
 from search.journal.events import DatasetSummary
-from search.training.modes import budget_of
+from search.training.modes import budget_of, mode_of
+from search.training.training_mode import PhaseLimit
+
+MOST_HEADS_CUT = 0.5  # of some heads, cut: most of what they say is of trainings that are not over
 
 
 def budget(record: TrialRecord) -> float:
@@ -52,6 +55,47 @@ def cuttable_heads(record: TrialRecord) -> int:
 def heads_cut(record: TrialRecord) -> int:
     """How many of those `max_epochs` stopped."""
     return record.result.heads_cut_by_max_epochs if record.result and cuttable_heads(record) else 0
+
+
+def counted_cut(records: Iterable[TrialRecord]) -> tuple[int, int]:
+    """Of all heads that these trained and `patience` was to end, those that were cut; and all."""
+    trained = [record for record in records if record.trained]
+    return sum(map(heads_cut, trained)), sum(map(cuttable_heads, trained))
+
+
+def are_mostly_cut(records: Iterable[TrialRecord]) -> bool:
+    cut, could = counted_cut(records)
+    return could > 0 and cut >= MOST_HEADS_CUT * could
+
+
+def limits_reached(records: Iterable[TrialRecord]) -> tuple[PhaseLimit, ...]:
+    """The settings that may have cut heads of these: of phases in which one trained for as long."""
+    found = [limit for record in records if heads_cut(record) for limit in _reached(record)]
+    return tuple(dict.fromkeys(found))
+
+
+def _reached(record: TrialRecord) -> list[PhaseLimit]:
+    training = record.spec.settings.training
+    limits = mode_of(training).phases(training)
+    curve = record.result.curve if record.result else None
+    phases = curve.phases if curve else ()  # none are told of a mode that has one
+    pairs = zip(limits, phases, strict=False)
+    return [limit for limit, (_, epochs) in pairs if epochs >= limit[1]] or [*limits]
+
+
+def cutter_text(records: Iterable[TrialRecord]) -> str:
+    """What cut heads of these: `max_epochs`, or that of fine-tuning."""
+    names = (name.removeprefix("training.") for name, _ in limits_reached(records))
+    return " or ".join(dict.fromkeys(names)) or "max_epochs"
+
+
+def share_cut_text(records: Iterable[TrialRecord]) -> str:
+    """Of all trainings, that have heads which patience was to end."""
+    cut, could = counted_cut(records)
+    return (
+        f"{cut} of the {plural(could, 'head')} that patience was to end "
+        f"({100 * cut / could:.0f} %), with augmentation and without"
+    )
 
 
 def best_epoch(record: TrialRecord) -> int | None:
