@@ -26,9 +26,8 @@ from search.experiment.settings import setting_key
 from search.experiment.trial import TrialRecord
 from search.report.judged import Judged, WholeSetting
 from search.report.named_view import NamedView, searched_part
-from search.report.trial_facts import counted_cut, cutter_text, views_of
+from search.report.trial_facts import WITHOUT, counted_cut, cutter_text, lost_among, views_of
 from search.report.wording import other_part, strength_text
-from search.training.lost_networks import lost_text
 
 MOST_CUT = 0.1  # of the heads that a verdict rests on, stopped by max_epochs, without a remark
 FEW_VIEWS = 16  # below, results lean against augmentation
@@ -161,7 +160,7 @@ class ClaimView(NamedView):
         if word == "HELPS":
             return self._lost_without
         if word == "NEGLIGIBLE":
-            return (*self._lost_without, *self._lost_among(rests_on))
+            return (*self._lost_without, *lost_among(rests_on))
         return self.little_training(rests_on) if word == "HURTS" else ()
 
     def little_training(
@@ -172,25 +171,17 @@ class ClaimView(NamedView):
         cut, could = counted_cut(rests_on)
         if could and cut >= MOST_CUT * could:
             doubts.append(f"{cutter_text(rests_on)} cut short {cut} of {could} {what}")
-        doubts += self._lost_among(rests_on)
+        doubts += lost_among(rests_on)
         given = list(map(views_of, rests_on))
         if given and min(given) < FEW_VIEWS:
             doubts.append(f"{_views_text(min(given), max(given))} per image")
         return tuple(doubts)
 
-    def _lost_among(
-        self, rests_on: Sequence[TrialRecord], what: str = "networks"
-    ) -> tuple[str, ...]:
-        results = [record.trained for record in rests_on if record.trained]
-        heads = sum(result.num_heads for result in results)
-        lost = [each for result in results for each in result.lost]
-        return (f"of {heads} {what} {lost_text(lost)}",) if lost else ()
-
     @cached_property
     def _lost_without(self) -> tuple[str, ...]:
         """Of no augmentation, which every gain is counted from."""
         bare = [r for r in self.rested_on if not r.spec.settings.augmentation]
-        return self._lost_among(bare, "networks without augmentation")
+        return lost_among(bare, WITHOUT)
 
     @cached_property
     def wholes(self) -> tuple[WholeSetting, ...]:

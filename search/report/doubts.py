@@ -7,7 +7,7 @@ from search.evidence.answer import VerdictWord
 from search.evidence.rested import failed_to_confirm, is_luck_assumed
 from search.experiment.trial import TrialRecord
 from search.report.judged import Judged, WholeSetting
-from search.report.trial_facts import given_text
+from search.report.trial_facts import WITHOUT, given_text, lost_among
 from search.report.view import SearchView
 from search.report.wording import effect_text, estimate_text
 
@@ -20,9 +20,19 @@ WHY_IN_DOUBT: dict[VerdictWord, str] = {
 
 def doubt_lines(view: SearchView) -> list[str]:
     if view.answer is None:
-        return [*_of_rows(view)]
+        return [*_of_rows(view), *_of_best(view)]
     said = (_of_rows, _leaning, _unconfirmed, _disagreeing, _assumed, _on_test)
     return [line for tell in said for line in tell(view)]
+
+
+def _of_best(view: SearchView) -> Iterator[str]:
+    """Of a search without an answer, which shows its best trial."""
+    if view.best is None:
+        return
+    baseline = view.baseline()
+    bare = lost_among([baseline] if baseline else [], WITHOUT)
+    if doubts := (*view.little_training([view.best]), *bare):
+        yield f"What the best trial shows is in doubt: {' and '.join(doubts)}."
 
 
 def _rows(view: SearchView) -> tuple[Judged | WholeSetting, ...]:

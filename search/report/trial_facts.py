@@ -8,9 +8,11 @@ from collections.abc import Iterable
 from data.messages import plural
 from search.experiment.trial import TrialRecord
 from search.journal.events import DatasetSummary
+from search.training.lost_networks import lost_text
 from search.training.modes import budget_of, mode_of
 from search.training.training_mode import PhaseLimit
 
+WITHOUT = "networks without augmentation"
 MOST_HEADS_CUT = 0.5  # of some heads, cut: most of what they say is of trainings that are not over
 
 
@@ -61,6 +63,14 @@ def counted_cut(records: Iterable[TrialRecord]) -> tuple[int, int]:
     """Of all heads that these trained and `patience` was to end, those that were cut; and all."""
     trained = [record for record in records if record.trained]
     return sum(map(heads_cut, trained)), sum(map(cuttable_heads, trained))
+
+
+def lost_among(records: Iterable[TrialRecord], what: str = "networks") -> tuple[str, ...]:
+    """How many heads of these did not train, and why, in words; empty where all did."""
+    results = [record.trained for record in records if record.trained]
+    heads = sum(result.num_heads for result in results)
+    lost = [each for result in results for each in result.lost]
+    return (f"of {heads} {what} {lost_text(lost)}",) if lost else ()
 
 
 def are_mostly_cut(records: Iterable[TrialRecord]) -> bool:
