@@ -97,7 +97,9 @@ def num_trials(config: ExperimentConfig, space: Space) -> int:
 def num_settings(config: ExperimentConfig, space: Space) -> int:
     """How many settings those trials are of at most: one that is promoted is trained again."""
     begun = [each.size for each in rounds_of(config) if each.below == 0]
-    return _at_most(sum(begun) or num_trials(config, space), space.num_combinations)
+    if begun:
+        return _at_most(sum(begun), space.num_augmented)
+    return _at_most(num_trials(config, space), space.num_combinations)
 
 
 def rounds_of(config: ExperimentConfig) -> tuple[Round, ...]:
@@ -131,20 +133,29 @@ def _new(config: ExperimentConfig, space: Space) -> dict[str, Any]:
 
 
 def _screening_options(config: ExperimentConfig, space: Space) -> dict[str, Any]:
-    def listed(seed: int) -> list[dict[str, Any]]:
-        axes = space.screened()
-        points = screening_points(
-            config.search.trials, tuple(axis.num_levels for axis in axes.values()), seed
-        )
-        return [
-            {
-                name: axis.proposal(place)
-                for (name, axis), place in zip(axes.items(), point, strict=True)
-            }
-            for point in points.tolist()
-        ]
+    return {"listed": _screened(config, space)}
 
-    return {"listed": listed}
+
+def _screening_trials(config: ExperimentConfig, space: Space) -> int:
+    return len(_screened(config, space))
+
+
+def _screened(config: ExperimentConfig, space: Space) -> list[dict[str, Any]]:
+    """What screening proposes: points of a design, of those that come to the same the first."""
+    axes = space.screened()
+    points = screening_points(
+        _new_settings(config, space),
+        tuple(axis.num_levels for axis in axes.values()),
+        derive_seed(config.seed, "oracle", config.search.algorithm),
+        options=tuple(number for number, name in enumerate(axes) if space.is_option(name)),
+    )
+    found: dict[str, dict[str, Any]] = {}
+    for point in points.tolist():
+        placed = zip(axes.items(), point, strict=True)
+        values = {name: axis.proposal(place) for (name, axis), place in placed}
+        found.setdefault(setting_key(space.settings(values)), values)
+    found.pop(setting_key(space.with_augmentation({})), None)
+    return list(found.values())
 
 
 def _grid_options(config: ExperimentConfig, space: Space) -> dict[str, Any]:
@@ -245,10 +256,11 @@ ALGORITHMS: dict[str, Algorithm] = {
         ),
         Algorithm(
             name="screening",
-            summary="lays all settings out before the first, so that every trial tells about every "
-            "augmentation",
+            summary="lays all settings out before the first: each augmentation is on in about half "
+            "of them, apart from the others",
             oracle=screening_oracle_class,
             options=_screening_options,
+            most_trials=_screening_trials,
         ),
     )
 }

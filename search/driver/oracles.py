@@ -7,7 +7,7 @@ Each class is made on first use, since its base imports TensorFlow. Which algori
 """
 
 import bisect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
@@ -74,18 +74,13 @@ def screening_oracle_class() -> Any:
     import keras_tuner
 
     class ScreeningOracle(keras_tuner.Oracle):
-        """Proposes a list of settings in its order, whatever comes of them. listed: makes it, from
-        the oracle's seed."""
+        """Proposes a list of settings in its order, whatever comes of them."""
 
-        def __init__(
-            self, listed: Callable[[int], Sequence[dict[str, Any]]], **options: Any
-        ) -> None:
+        def __init__(self, listed: Sequence[dict[str, Any]], **options: Any) -> None:
             super().__init__(**options)
-            self._listed = listed
-            self._left: Iterator[dict[str, Any]] | None = None
+            self._left = iter(listed)
 
         def populate_space(self, trial_id: str) -> dict[str, Any]:
-            self._left = iter(self._listed(self.seed)) if self._left is None else self._left
             values = next(self._left, None)
             return {"status": "STOPPED" if values is None else "RUNNING", "values": values}
 
