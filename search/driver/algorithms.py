@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from data.errors import UserError
 from search.driver.oracles import (
     EPOCHS_KEY,
     VIEWS_KEY,
@@ -26,11 +25,11 @@ from search.driver.rounds import (
     Round,
     Rule,
     asynchronous,
-    first_bracket,
     plan_halving,
     plan_hyperband,
     synchronous,
 )
+from search.driver.rungs import span_of
 from search.evidence.screening import screening_points
 from search.experiment.config import ExperimentConfig
 from search.experiment.objectives import OBJECTIVES
@@ -38,7 +37,6 @@ from search.experiment.seeds import derive_seed
 from search.experiment.settings import setting_key
 from search.experiment.space import Space, require_steps
 from search.features.devices import import_tensorflow_quietly
-from search.training.modes import mode_of
 
 if TYPE_CHECKING:
     import keras_tuner
@@ -168,13 +166,17 @@ def _grid_trials(config: ExperimentConfig, space: Space) -> int:
 
 
 def _hyperband_options(config: ExperimentConfig, space: Space) -> dict[str, Any]:
-    most, reduction = _most(config), config.search.reduction
-    bracket = first_bracket(config.search.trials, most, reduction)
-    return {"bracket": bracket, "max_epochs": most, "factor": reduction, **_new(config, space)}
+    return {
+        "trials": config.search.trials,
+        "span": span_of(config, least=1),
+        "factor": config.search.reduction,
+        **_new(config, space),
+    }
 
 
 def _hyperband_rounds(config: ExperimentConfig) -> tuple[Round, ...]:
-    return plan_hyperband(config.search.trials, _most(config), config.search.reduction)
+    span = span_of(config, least=1)
+    return plan_hyperband(config.search.trials, span, config.search.reduction)
 
 
 def _halving(name: str, rule: Rule, summary: str) -> Algorithm:
@@ -189,26 +191,7 @@ def _halving(name: str, rule: Rule, summary: str) -> Algorithm:
 
 def _halving_plan(config: ExperimentConfig) -> HalvingPlan:
     search, settings = config.search, _new_settings(config, config.space)
-    return plan_halving(settings, _most(config), search.min_views, search.reduction)
-
-
-def _most(config: ExperimentConfig) -> int:
-    """All of the budget: views, or epochs where the training mode shares out those."""
-    first, last = (settings.training for settings in config.space.corners())
-    mode = mode_of(first)
-    most, other = mode.most(first), mode.most(last)
-    if most != other:
-        what = "training.views" if mode.budget == "views" else "the number of epochs"
-        raise UserError(
-            f"{what} is searched; search.algorithm {config.search.algorithm} shares it out and "
-            "needs one number"
-        )
-    if not isinstance(most, int):
-        raise UserError(
-            f"training.views is {most!r}; search.algorithm {config.search.algorithm} shares out "
-            "views and needs a number"
-        )
-    return most
+    return plan_halving(settings, span_of(config, search.min_views), search.reduction)
 
 
 ALGORITHMS: dict[str, Algorithm] = {
@@ -236,8 +219,8 @@ ALGORITHMS: dict[str, Algorithm] = {
         ),
         Algorithm(
             name="hyperband",
-            summary="many settings with few views, the best again with more; several brackets, as "
-            "many as `search.trials` pay for",
+            summary="many settings with few views (fewer epochs where networks train), the best "
+            "again with more; several brackets, as many as `search.trials` pay for",
             oracle=hyperband_oracle_class,
             options=_hyperband_options,
             budget_key=EPOCHS_KEY,
@@ -246,7 +229,7 @@ ALGORITHMS: dict[str, Algorithm] = {
         _halving(
             "halving",
             synchronous,
-            "many settings with few views (few epochs where the backbone trains), the best of them "
+            "many settings with few views (fewer epochs where networks train), the best of them "
             "again with more",
         ),
         _halving(
