@@ -20,7 +20,8 @@ def finetuned_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     folder = tmp_path_factory.mktemp("search")
     halving = {"algorithm": "halving", "trials": 2, "min_views": 1, "reduction": 2}
-    config = finetune_config(folder, search=halving)
+    augmentation = {"rotation_range": [0, 10, 20]}  # two settings, beside none
+    config = finetune_config(folder, search=halving, augmentation=augmentation)
     result = run_search(config, folder / "run", options=SessionOptions(inline=True))
     assert result.outcome == "finished", result.reason
     return result.run_dir

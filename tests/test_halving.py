@@ -6,7 +6,7 @@ import keras_tuner
 import pytest
 
 from search.driver.oracles import halving_oracle_class
-from search.driver.rounds import HalvingPlan, Rule, asynchronous, plan_halving, synchronous
+from search.driver.rounds import HalvingPlan, Rule, Span, asynchronous, plan_halving, synchronous
 
 
 def _oracle(plan: HalvingPlan, rule: Rule = synchronous, step: float | None = None) -> Any:
@@ -51,21 +51,22 @@ def _run(oracle: Any, score: Any) -> list[tuple[int, float]]:
 @pytest.mark.parametrize(
     ("arguments", "views", "sizes"),
     [
-        ((9, 18, 2, 3), (2, 6, 18), (9, 3, 1)),
-        ((4, 16, 16, 3), (16,), (4,)),
-        ((2, 16, 1, 4), (1, 4, 16), (2, 1, 1)),
-        ((20, 16, 2, 3), (2, 6, 16), (20, 6, 2)),
-        ((9, 16, 12, 3), (16,), (9,)),
+        ((9, Span(2, 18, 18), 3), (2, 6, 18), (9, 3, 1)),
+        ((4, Span(16, 16, 16), 3), (16,), (4,)),
+        ((2, Span(1, 16, 16), 4), (1, 4, 16), (2, 1, 1)),
+        ((20, Span(2, 16, 16), 3), (2, 6, 16), (20, 6, 2)),
+        ((9, Span(12, 16, 16), 3), (16,), (9,)),
+        ((12, Span(30, 150, 500), 2), (30, 67, 500), (12, 6, 3)),
     ],
 )
 def test_the_plan_keeps_one_in_reduction_at_each_rung(
     arguments: Any, views: Any, sizes: Any
 ) -> None:
-    assert plan_halving(*arguments) == HalvingPlan(views, sizes, arguments[3])
+    assert plan_halving(*arguments) == HalvingPlan(views, sizes, arguments[2])
 
 
 def test_the_best_are_promoted_with_their_settings() -> None:
-    asked = _run(_oracle(plan_halving(9, 18, 2, 3)), lambda values: values["x"])
+    asked = _run(_oracle(plan_halving(9, Span(2, 18, 18), 3)), lambda values: values["x"])
     lowest = sorted((x for views, x in asked if views == 2), reverse=True)
     assert [x for views, x in asked if views == 6] == lowest[:3]
     assert [x for views, x in asked if views == 18] == lowest[:1]
@@ -95,12 +96,12 @@ def test_failed_trials_are_not_promoted() -> None:
 
 
 def test_the_same_seed_asks_the_same() -> None:
-    plan = plan_halving(9, 18, 2, 3)
+    plan = plan_halving(9, Span(2, 18, 18), 3)
     assert _run(_oracle(plan), lambda v: v["x"]) == _run(_oracle(plan), lambda v: v["x"])
 
 
 def test_asynchronous_halving_promotes_while_its_rung_still_runs() -> None:
-    oracle = _oracle(plan_halving(9, 18, 2, 3), asynchronous)
+    oracle = _oracle(plan_halving(9, Span(2, 18, 18), 3), asynchronous)
     trials = [oracle.create_trial(f"t{number}") for number in range(5)]
     for trial, score in zip(trials[:3], (0.3, 0.9, 0.1), strict=True):
         _tell(oracle, trial, score)
@@ -110,13 +111,15 @@ def test_asynchronous_halving_promotes_while_its_rung_still_runs() -> None:
 
 
 def test_asynchronous_halving_fills_every_rung_as_planned() -> None:
-    plan = plan_halving(13, 18, 2, 3)
+    plan = plan_halving(13, Span(2, 18, 18), 3)
     asked = _run(_oracle(plan, asynchronous), lambda values: values["x"])
     assert [sum(views == wanted for views, _ in asked) for wanted in plan.views] == list(plan.sizes)
 
 
 def test_asynchronous_halving_never_promotes_a_setting_twice() -> None:
-    asked = _run(_oracle(plan_halving(27, 18, 2, 3), asynchronous), lambda values: values["x"])
+    asked = _run(
+        _oracle(plan_halving(27, Span(2, 18, 18), 3), asynchronous), lambda values: values["x"]
+    )
     assert len(set(asked)) == len(asked)
 
 

@@ -21,6 +21,7 @@ from search.commands.costs import (
     seconds_a_head,
 )
 from search.commands.search_plan import SearchPlan
+from search.driver.algorithms import rounds_of
 from search.driver.code_files import code_of
 from search.driver.cut_checks import cut_perhaps, earlier_lines, length_lines
 from search.driver.looking import looks_declared
@@ -34,6 +35,7 @@ from search.driver.prepare import (
     saving_lines,
 )
 from search.driver.run_reading import read_journal
+from search.driver.rungs import rungs_text
 from search.driver.specs import controls_of
 from search.driver.unchanged import unchanged_lines
 from search.driver.workload import Workload, heads_trained, trained_later, workload
@@ -90,6 +92,7 @@ def _plan(config: ExperimentConfig, resources: Resources) -> SearchPlan:
         later_range=trained_later(config),
         heads_a_trial=heads,
         heads_ranking=None if network else work.heads_ranking(config),
+        rungs=_rungs(config),
         images=round(sum(images.values())),
         images_per_second=round(speeds[prepared.precision], 1),
         rates={name: round(speed, 1) for name, speed in speeds.items()},
@@ -111,6 +114,11 @@ def _plan(config: ExperimentConfig, resources: Resources) -> SearchPlan:
             *_looks(config),
         ),
     )
+
+
+def _rungs(config: ExperimentConfig) -> str | None:
+    rounds = rounds_of(config)
+    return rungs_text(config, rounds) if len({each.budget for each in rounds}) > 1 else None
 
 
 def _seconds(

@@ -71,7 +71,7 @@ def network_cost(prepared: Prepared) -> NetworkCost | None:
     else:
         network, way, extracts = _network(prepared, settings, num_classes)
         speed = _network_images_per_second(network, settings, num_classes)
-    work = workload(prepared.config)
+    work = workload(prepared.config, to_the_end=True)
     trained, scored = _rows_of_a_head(prepared)
     epochs, counted = most_epochs(prepared.space), mode.most(settings.training)
     assert isinstance(counted, int), "epochs are shared out"

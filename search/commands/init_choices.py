@@ -255,7 +255,7 @@ def _epochs(rung: PlanStep) -> list[Chosen]:
     return [
         Chosen("training.max_epochs", rung.effort, why),
         Chosen("training.patience", patience, "epochs without a better one, which end it"),
-        Chosen("search.algorithm", "screening", "every trial tells about every augmentation"),
+        Chosen("search.algorithm", "screening", "each is on in about half of the trials"),
     ]
 
 

@@ -30,6 +30,7 @@ class SearchPlan(Frozen):
     later_range: tuple[int, int]  # fewest and most; which are alike is not known before
     heads_a_trial: int
     heads_ranking: int | None
+    rungs: str | None
     images: int
     images_per_second: float
     rates: dict[Precision, float]
@@ -60,6 +61,7 @@ def describe_plan(plan: SearchPlan) -> str:
             f"{size} pixels",
             f"  controls      {tried_text(plan.controls, plan.control_settings)}",
             f"  search        {plan.tried}{grid}",
+            *([f"  rungs         {plan.rungs}"] if plan.rungs else []),
             f"  afterwards    {_later(plan)} of confirmation, ablation and test",
             f"  heads         {plan.heads_a_trial} per trial{_heads_below(plan)}",
             f"  images        {plan.images:,} through the backbone, at {_speed(plan)} here",

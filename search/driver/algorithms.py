@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from data.errors import UserError
 from search.driver.oracles import (
     EPOCHS_KEY,
     VIEWS_KEY,
@@ -26,11 +25,11 @@ from search.driver.rounds import (
     Round,
     Rule,
     asynchronous,
-    first_bracket,
     plan_halving,
     plan_hyperband,
     synchronous,
 )
+from search.driver.rungs import span_of
 from search.evidence.screening import screening_points
 from search.experiment.config import ExperimentConfig
 from search.experiment.objectives import OBJECTIVES
@@ -38,7 +37,6 @@ from search.experiment.seeds import derive_seed
 from search.experiment.settings import setting_key
 from search.experiment.space import Space, require_steps
 from search.features.devices import import_tensorflow_quietly
-from search.training.modes import mode_of
 
 if TYPE_CHECKING:
     import keras_tuner
@@ -97,7 +95,9 @@ def num_trials(config: ExperimentConfig, space: Space) -> int:
 def num_settings(config: ExperimentConfig, space: Space) -> int:
     """How many settings those trials are of at most: one that is promoted is trained again."""
     begun = [each.size for each in rounds_of(config) if each.below == 0]
-    return _at_most(sum(begun) or num_trials(config, space), space.num_combinations)
+    if begun:
+        return _at_most(sum(begun), space.num_augmented)
+    return _at_most(num_trials(config, space), space.num_combinations)
 
 
 def rounds_of(config: ExperimentConfig) -> tuple[Round, ...]:
@@ -131,20 +131,29 @@ def _new(config: ExperimentConfig, space: Space) -> dict[str, Any]:
 
 
 def _screening_options(config: ExperimentConfig, space: Space) -> dict[str, Any]:
-    def listed(seed: int) -> list[dict[str, Any]]:
-        axes = space.screened()
-        points = screening_points(
-            config.search.trials, tuple(axis.num_levels for axis in axes.values()), seed
-        )
-        return [
-            {
-                name: axis.proposal(place)
-                for (name, axis), place in zip(axes.items(), point, strict=True)
-            }
-            for point in points.tolist()
-        ]
+    return {"listed": _screened(config, space)}
 
-    return {"listed": listed}
+
+def _screening_trials(config: ExperimentConfig, space: Space) -> int:
+    return len(_screened(config, space))
+
+
+def _screened(config: ExperimentConfig, space: Space) -> list[dict[str, Any]]:
+    """What screening proposes: points of a design, of those that come to the same the first."""
+    axes = space.screened()
+    points = screening_points(
+        _new_settings(config, space),
+        tuple(axis.num_levels for axis in axes.values()),
+        derive_seed(config.seed, "oracle", config.search.algorithm),
+        options=tuple(number for number, name in enumerate(axes) if space.is_option(name)),
+    )
+    found: dict[str, dict[str, Any]] = {}
+    for point in points.tolist():
+        placed = zip(axes.items(), point, strict=True)
+        values = {name: axis.proposal(place) for (name, axis), place in placed}
+        found.setdefault(setting_key(space.settings(values)), values)
+    found.pop(setting_key(space.with_augmentation({})), None)
+    return list(found.values())
 
 
 def _grid_options(config: ExperimentConfig, space: Space) -> dict[str, Any]:
@@ -157,13 +166,17 @@ def _grid_trials(config: ExperimentConfig, space: Space) -> int:
 
 
 def _hyperband_options(config: ExperimentConfig, space: Space) -> dict[str, Any]:
-    most, reduction = _most(config), config.search.reduction
-    bracket = first_bracket(config.search.trials, most, reduction)
-    return {"bracket": bracket, "max_epochs": most, "factor": reduction, **_new(config, space)}
+    return {
+        "trials": config.search.trials,
+        "span": span_of(config, least=1),
+        "factor": config.search.reduction,
+        **_new(config, space),
+    }
 
 
 def _hyperband_rounds(config: ExperimentConfig) -> tuple[Round, ...]:
-    return plan_hyperband(config.search.trials, _most(config), config.search.reduction)
+    span = span_of(config, least=1)
+    return plan_hyperband(config.search.trials, span, config.search.reduction)
 
 
 def _halving(name: str, rule: Rule, summary: str) -> Algorithm:
@@ -178,26 +191,7 @@ def _halving(name: str, rule: Rule, summary: str) -> Algorithm:
 
 def _halving_plan(config: ExperimentConfig) -> HalvingPlan:
     search, settings = config.search, _new_settings(config, config.space)
-    return plan_halving(settings, _most(config), search.min_views, search.reduction)
-
-
-def _most(config: ExperimentConfig) -> int:
-    """All of the budget: views, or epochs where the training mode shares out those."""
-    first, last = (settings.training for settings in config.space.corners())
-    mode = mode_of(first)
-    most, other = mode.most(first), mode.most(last)
-    if most != other:
-        what = "training.views" if mode.budget == "views" else "the number of epochs"
-        raise UserError(
-            f"{what} is searched; search.algorithm {config.search.algorithm} shares it out and "
-            "needs one number"
-        )
-    if not isinstance(most, int):
-        raise UserError(
-            f"training.views is {most!r}; search.algorithm {config.search.algorithm} shares out "
-            "views and needs a number"
-        )
-    return most
+    return plan_halving(settings, span_of(config, search.min_views), search.reduction)
 
 
 ALGORITHMS: dict[str, Algorithm] = {
@@ -225,8 +219,8 @@ ALGORITHMS: dict[str, Algorithm] = {
         ),
         Algorithm(
             name="hyperband",
-            summary="many settings with few views, the best again with more; several brackets, as "
-            "many as `search.trials` pay for",
+            summary="many settings with few views (fewer epochs where networks train), the best "
+            "again with more; several brackets, as many as `search.trials` pay for",
             oracle=hyperband_oracle_class,
             options=_hyperband_options,
             budget_key=EPOCHS_KEY,
@@ -235,7 +229,7 @@ ALGORITHMS: dict[str, Algorithm] = {
         _halving(
             "halving",
             synchronous,
-            "many settings with few views (few epochs where the backbone trains), the best of them "
+            "many settings with few views (fewer epochs where networks train), the best of them "
             "again with more",
         ),
         _halving(
@@ -245,10 +239,11 @@ ALGORITHMS: dict[str, Algorithm] = {
         ),
         Algorithm(
             name="screening",
-            summary="lays all settings out before the first, so that every trial tells about every "
-            "augmentation",
+            summary="lays all settings out before the first: each augmentation is on in about half "
+            "of them, apart from the others",
             oracle=screening_oracle_class,
             options=_screening_options,
+            most_trials=_screening_trials,
         ),
     )
 }

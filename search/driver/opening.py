@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from data.errors import UserError
 from data.near_duplicates import look_grouped
 from data.own_code import live_hint
-from search.driver.algorithms import budget_ladder
+from search.driver.algorithms import rounds_of
 from search.driver.environment import describe_environment
 from search.driver.ledger import Stopped
 from search.driver.plan_checks import plan_lines
@@ -29,6 +29,7 @@ from search.driver.prepare import (
 from search.driver.publishing import write_outputs
 from search.driver.retries import given_up, lifts_cut, what_to_retry, why_again
 from search.driver.run_reading import read_journal
+from search.driver.rungs import rungs_text
 from search.driver.sitting import cut_off
 from search.driver.unchanged import unchanged_lines
 from search.experiment.config import CODE, ExperimentConfig, may_change
@@ -40,7 +41,6 @@ from search.journal.journal_file import FRESH, JournalError
 from search.journal.run_dir import JOURNAL, earlier_looks, forget_previous
 from search.journal.state import EventLog, SearchState
 from search.report.wording import label_text, tried_text
-from search.training.modes import mode_of
 
 if TYPE_CHECKING:
     from search.report.terminal import Progress
@@ -153,13 +153,11 @@ def _warnings(prepared: Prepared) -> tuple[str, ...]:
 
 def _rungs(prepared: Prepared) -> list[str]:
     """Why there are more trials than the file says, where there are."""
-    asked, ladder = prepared.config.search.trials, budget_ladder(prepared.config)
-    if not ladder or prepared.num_trials <= asked:
+    asked, rounds = prepared.config.search.trials, rounds_of(prepared.config)
+    if not rounds or prepared.num_trials <= asked:
         return []
-    unit = mode_of(prepared.space.corners()[0].training).budget
-    rungs = " and ".join(filter(None, [", ".join(map(str, ladder[:-1])), str(ladder[-1])]))
     return [
-        f"search.trials is {asked}, on rungs of {rungs} {unit}: at most "
+        f"search.trials is {asked}, on rungs ({rungs_text(prepared.config, rounds)}): at most "
         f"{tried_text(prepared.num_trials, prepared.num_settings)}, since what is promoted is "
         "trained again"
     ]

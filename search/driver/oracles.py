@@ -7,12 +7,20 @@ Each class is made on first use, since its base imports TensorFlow. Which algori
 """
 
 import bisect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
-from search.driver.rounds import HalvingPlan, Rule, Rung, synchronous
+from search.driver.rounds import (
+    HalvingPlan,
+    Rule,
+    Rung,
+    Span,
+    bracket_rounds,
+    first_bracket,
+    synchronous,
+)
 
 VIEWS_KEY = "tuner/views"
 EPOCHS_KEY = "tuner/epochs"  # KerasTuner's own
@@ -74,18 +82,13 @@ def screening_oracle_class() -> Any:
     import keras_tuner
 
     class ScreeningOracle(keras_tuner.Oracle):
-        """Proposes a list of settings in its order, whatever comes of them. listed: makes it, from
-        the oracle's seed."""
+        """Proposes a list of settings in its order, whatever comes of them."""
 
-        def __init__(
-            self, listed: Callable[[int], Sequence[dict[str, Any]]], **options: Any
-        ) -> None:
+        def __init__(self, listed: Sequence[dict[str, Any]], **options: Any) -> None:
             super().__init__(**options)
-            self._listed = listed
-            self._left: Iterator[dict[str, Any]] | None = None
+            self._left = iter(listed)
 
         def populate_space(self, trial_id: str) -> dict[str, Any]:
-            self._left = iter(self._listed(self.seed)) if self._left is None else self._left
             values = next(self._left, None)
             return {"status": "STOPPED" if values is None else "RUNNING", "values": values}
 
@@ -201,14 +204,16 @@ def hyperband_oracle_class() -> Any:
     from keras_tuner.oracles import HyperbandOracle
 
     class FromBracket(_drawing_new(HyperbandOracle)):  # type: ignore[misc]
-        """KerasTuner's oracle, begun at a bracket that its trials pay for in full. A bracket goes
-        on with what it has where nothing new is left to draw: KerasTuner's would end the search."""
+        """KerasTuner's oracle, begun at a bracket that its trials pay for in full, with rounds of
+        our own span. A bracket goes on with what it has where nothing new is left to draw:
+        KerasTuner's would end the search."""
 
-        def __init__(self, bracket: int, **options: Any) -> None:
+        def __init__(self, trials: int, span: Span, **options: Any) -> None:
             self._drawn: dict[int, int] = {}  # bracket -> new settings, where it ran out of them
-            super().__init__(**options)
+            self._span = span
+            super().__init__(max_epochs=span.whole, **options)
             self._brackets: list[Any] = []
-            self._current_bracket = bracket
+            self._current_bracket = first_bracket(trials, span, self.factor)
             self._start_new_bracket()
 
         def _random_trial(self, trial_id: str, bracket: dict[str, Any]) -> dict[str, Any]:
@@ -219,7 +224,10 @@ def hyperband_oracle_class() -> Any:
             return self.populate_space(trial_id)
 
         def _get_size(self, bracket_num: int, round_num: int) -> int:
-            size = super()._get_size(bracket_num, round_num)
+            size = bracket_rounds(bracket_num, self._span, self.factor)[round_num].size
             return min(size, self._drawn.get(bracket_num, size))
+
+        def _get_epochs(self, bracket_num: int, round_num: int) -> int:
+            return bracket_rounds(bracket_num, self._span, self.factor)[round_num].budget
 
     return FromBracket

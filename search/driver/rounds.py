@@ -4,7 +4,8 @@ of them: successive halving and Hyperband. Pure; the oracles that go by it are `
 Halving over views: many settings at few views, the best of them at more. A promoted setting keeps
 its views, so a promotion costs only the views it adds (Jamieson and Talwalkar 2016, with views of
 each image in the place of epochs). Few views are biased against augmentation, so scores are
-compared within a rung only. When a setting is promoted is a rule: once its rung is told
+compared within a rung only. Where networks train it is epochs that are shared out, and a promoted
+one goes on where it paused. When a setting is promoted is a rule: once its rung is told
 (`synchronous`), or as soon as enough of it is (`asynchronous`, Li et al. 2020).
 
 Hyperband: brackets of successive halving, each begun with more of the budget than the one before
@@ -16,6 +17,16 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
+
+
+@dataclass(frozen=True)
+class Span:
+    """What rungs share out. least: of the lowest rung. whole: a training that is complete; rungs
+    are shares of it. most: of the top one, which is whole at the latest there."""
+
+    least: int
+    whole: int
+    most: int
 
 
 @dataclass(frozen=True)
@@ -56,13 +67,13 @@ NextRung = int | Literal["wait", "stop"]  # the rung that the next trial belongs
 Rule = Callable[[HalvingPlan, Sequence[Rung]], NextRung]
 
 
-def plan_halving(num_settings: int, most_views: int, min_views: int, reduction: int) -> HalvingPlan:
-    """Rungs from min_views to most_views, each about `reduction` times the one below it and with
-    1/reduction of its settings. Where min_views is less than half such a step away from most_views,
-    there is one rung."""
-    span = most_views / min_views
-    steps = max(0, round(math.log(span, reduction)))
-    views = [round(min_views * span ** (rung / steps)) for rung in range(steps)] + [most_views]
+def plan_halving(num_settings: int, span: Span, reduction: int) -> HalvingPlan:
+    """Rungs from the least to a whole training, each about `reduction` times the one below it and
+    with 1/reduction of its settings. Where the least is less than half such a step away from a
+    whole training, there is one rung."""
+    times = span.whole / span.least
+    steps = max(0, round(math.log(times, reduction)))
+    views = [round(span.least * times ** (rung / steps)) for rung in range(steps)] + [span.most]
     sizes = [max(1, num_settings // reduction**rung) for rung in range(len(views))]
     return HalvingPlan(tuple(views), tuple(sizes), reduction)
 
@@ -107,39 +118,42 @@ def _is_closed(plan: HalvingPlan, rungs: Sequence[Rung], number: int) -> bool:
     return number > 0 and not rungs[number - 1].waiting and _is_closed(plan, rungs, number - 1)
 
 
-def plan_hyperband(num_trials: int, most: int, reduction: int) -> tuple[Round, ...]:
+def plan_hyperband(num_trials: int, span: Span, reduction: int) -> tuple[Round, ...]:
     """The rounds that `num_trials` pay for, in order. The first bracket is the most aggressive one
     that they pay for in full, so that some setting always gets all of the budget."""
     paid: list[Round] = []
-    for bracket in range(first_bracket(num_trials, most, reduction), -1, -1):
-        for one in _bracket(bracket, most, reduction):
+    for bracket in range(first_bracket(num_trials, span, reduction), -1, -1):
+        for one in bracket_rounds(bracket, span, reduction):
             left = num_trials - sum(each.size for each in paid)
             if left > 0:
                 paid.append(Round(one.budget, one.below, min(one.size, left)))
     return tuple(paid)
 
 
-def first_bracket(num_trials: int, most: int, reduction: int) -> int:
+def first_bracket(num_trials: int, span: Span, reduction: int) -> int:
     """The number of the bracket to begin with: how often its settings are halved."""
-    brackets = range(_num_brackets(most, reduction) - 1, 0, -1)
+    brackets = range(_num_brackets(span, reduction) - 1, 0, -1)
     sizes = {
-        bracket: sum(each.size for each in _bracket(bracket, most, reduction))
+        bracket: sum(each.size for each in bracket_rounds(bracket, span, reduction))
         for bracket in brackets
     }
     return next((bracket for bracket in brackets if sizes[bracket] <= num_trials), 0)
 
 
-def _bracket(bracket: int, most: int, reduction: int) -> list[Round]:
-    last_size = math.ceil(1 + math.log(most, reduction)) / (bracket + 1)
-    budgets = [math.ceil(most / reduction ** (bracket - number)) for number in range(bracket + 1)]
+def bracket_rounds(bracket: int, span: Span, reduction: int) -> list[Round]:
+    """As KerasTuner's oracle has them, which counts in the least."""
+    times = span.whole / span.least
+    last_size = math.ceil(1 + math.log(times, reduction)) / (bracket + 1)
+    lower = [math.ceil(span.whole / reduction ** (bracket - number)) for number in range(bracket)]
+    budgets = [*lower, span.most]
     sizes = [
         math.ceil(last_size * reduction ** (bracket - number)) for number in range(bracket + 1)
     ]
     return [Round(*each) for each in zip(budgets, [0, *budgets], sizes, strict=False)]
 
 
-def _num_brackets(most: int, reduction: int) -> int:
-    brackets, budget = 0, float(most)
-    while budget >= 1:
+def _num_brackets(span: Span, reduction: int) -> int:
+    brackets, budget = 0, float(span.whole)
+    while budget >= span.least:
         budget, brackets = budget / reduction, brackets + 1
     return brackets

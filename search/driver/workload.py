@@ -8,12 +8,14 @@ from dataclasses import dataclass, replace
 
 from search.driver.algorithms import budget_ladder, num_trials, rounds_of
 from search.driver.declaration import Declaration
+from search.driver.rungs import complete_epochs
 from search.driver.specs import SpecFactory, controls_of, number_of, ranking_seeds
 from search.experiment.config import ExperimentConfig
 from search.experiment.kinds import KINDS
 from search.experiment.precisions import PRECISIONS, Precision
+from search.experiment.settings import TrainingSettings
 from search.experiment.space import Space
-from search.experiment.trial import TrialRecord
+from search.experiment.trial import TrialRecord, TrialSpec
 from search.training.modes import Views, budget_of, mode_of
 
 # what a trial's heads cost, in views of float32: 25 s against 9 s on clothing at 150 px
@@ -94,15 +96,21 @@ class Workload:
         """What one trial adds: its heads and its views, on a higher rung those alone that the rung
         below did not have (of Hyperband's later brackets, which begin there, that is too little: a
         record does not say that it is the first of its setting)."""
-        spec = record.spec
-        if mode_of(spec.settings.training).budget == "epochs":
+        spec, training = record.spec, record.spec.settings.training
+        ladder = () if record.rung is None or not _goes_on(training) else self.ladder
+        if mode_of(training).budget == "epochs":
             heads = len(spec.protocol.head_seeds) * spec.protocol.folds
-            epochs = new_views(spec.protocol.epochs or budget_of(spec), self.ladder)
+            epochs = new_views(spec.protocol.epochs or self._given(spec), ladder)
             return heads * epochs * (_share(record) if spec.protocol.epochs is None else 1.0)
         augmented = bool(spec.settings.augmentation)  # else one view, the pictures as they are
-        views = new_views(spec.protocol.views, self.ladder) if augmented else 1.0
+        views = new_views(spec.protocol.views, ladder) if augmented else 1.0
         of_heads = heads_work(len(spec.protocol.head_seeds), self.seeds)
         return of_heads + views / PRECISIONS[spec.precision].speed
+
+    def _given(self, spec: TrialSpec) -> int:
+        """Epochs as they are counted: beside rungs not all of `max_epochs`, as patience ends."""
+        given = int(budget_of(spec))
+        return min(given, self.ladder[-1]) if self.ladder else given
 
 
 def heads_work(seeds: float, usual: int) -> float:
@@ -112,14 +120,22 @@ def heads_work(seeds: float, usual: int) -> float:
 
 
 def workload(
-    config: ExperimentConfig, precision: Precision = "float32", removed_share: float = REMOVED_SHARE
+    config: ExperimentConfig,
+    precision: Precision = "float32",
+    removed_share: float = REMOVED_SHARE,
+    to_the_end: bool = False,
 ) -> Workload:
     """Every phase that this experiment goes through. precision: of the search phase. removed_share:
     of the searched augmentations, those in the policy that the ablation takes apart; a guess until
-    it is chosen, 1 at most, and trainings are counted at their longest with it."""
+    it is chosen, 1 at most, and trainings are counted at their longest with it. to_the_end: what
+    has all epochs is counted with `max_epochs` beside lower rungs too, which patience never
+    takes."""
     evaluation, space, ladder = config.evaluation, config.space, budget_ladder(config)
-    if mode_of(space.corners()[0].training).budget == "epochs":
-        return _epochs(config, space, ladder, removed_share)
+    training = space.with_augmentation({}).training
+    if mode_of(training).budget == "epochs":
+        most = int(mode_of(training).most(training))
+        whole = complete_epochs(config) if ladder and not to_the_end else None
+        return _epochs(config, space, min(most, whole or most), removed_share)
     full = _full_views(space)
     others = len(controls_of(config)) - 1
     phases = {
@@ -200,14 +216,11 @@ def _share(record: TrialRecord) -> float:
     return ALONE_SHARE if record.kind == "ablation" else 1.0
 
 
-def _epochs(
-    config: ExperimentConfig, space: Space, ladder: tuple[int, ...], removed_share: float
-) -> Workload:
+def _epochs(config: ExperimentConfig, space: Space, full: int, removed_share: float) -> Workload:
     """Counted in epochs of heads in place of views: every trial of several augmentations trains
-    each of its heads through its budget."""
+    each of its heads through its budget. full: of one that has all of it."""
     evaluation, confirm = config.evaluation, config.evaluation.confirm
-    training = space.with_augmentation({}).training
-    full = float(mode_of(training).most(training))
+    ladder = tuple(min(budget, full) for budget in budget_ladder(config))
     heads = evaluation.folds * evaluation.seeds
     search = _search_work(config, space, full)
     num_controls = len(controls_of(config))
@@ -241,6 +254,11 @@ def new_views(views: Views, ladder: tuple[int, ...]) -> float:
     return float(views - max(below, default=0))
 
 
+def _goes_on(training: TrainingSettings) -> bool:
+    """Whether what is promoted goes on where it paused: own code begins anew."""
+    return mode_of(training).has_backbone
+
+
 def _control_work(config: ExperimentConfig, rungs: int, full: float) -> PhaseWork:
     """Where lower rungs have fewer seeds, they share another trial without augmentation."""
     others, evaluation = len(controls_of(config)) - 1, config.evaluation
@@ -249,12 +267,13 @@ def _control_work(config: ExperimentConfig, rungs: int, full: float) -> PhaseWor
 
 
 def _search_work(config: ExperimentConfig, space: Space, full: float) -> PhaseWork:
-    """A promoted setting has the views of the round below; without rounds every trial has all
-    views."""
+    """A promoted setting that goes on has the views of the round below; without rounds every trial
+    has all views."""
     trials, rounds = num_trials(config, space), rounds_of(config)
     if not rounds:
         return PhaseWork(trials, trials * full)
-    views = sum(each.size * (each.budget - each.below) for each in rounds)
+    goes_on = _goes_on(space.with_augmentation({}).training)
+    views = sum(each.size * (min(each.budget, full) - each.below * goes_on) for each in rounds)
     most = max(each.budget for each in rounds)
     fewer = sum(each.size for each in rounds if each.budget < most)
     return _ranked(config, trials - fewer, fewer, views)

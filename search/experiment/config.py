@@ -70,7 +70,8 @@ class SearchConfig(Described):
     reduction: Annotated[int, Field(ge=2, le=10)] = 3
     """Halving and Hyperband promote one setting in so many."""
     min_views: Annotated[int, Field(ge=1, le=1000)] = 2
-    """Halving: views of the lowest rung (of the only one, where all views are hardly more)."""
+    """Halving: views of the lowest rung (of the only one, where all views are hardly more); where
+    networks train its epochs, of which it has at least `training.patience`."""
     looks: (
         Annotated[
             tuple[Annotated[float, Field(gt=0, le=1)], ...],

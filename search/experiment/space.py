@@ -159,6 +159,10 @@ class Space:
             for name, dimension in self.dimensions.items()
         }
 
+    def is_option(self, name: str) -> bool:
+        """Whether a searched setting is how augmentations act."""
+        return self.section_of[name] == "augmentation" and is_option(name)
+
     def _identity(self, name: str) -> Any:
         if self.section_of[name] == "augmentation" and not is_option(name):
             return AUGMENTATIONS[name].identity

@@ -138,7 +138,8 @@ GLOSSARY = (
     ),
     Term(
         "rung",
-        "A share of the views or epochs. Trials begin on few, and the best of them get more.",
+        "A share of the views, or of the epochs of a complete training. Trials begin on a small "
+        "one, and the best of them get more.",
     ),
 )
 

@@ -102,7 +102,7 @@ def rungs_sentence(view: SearchView) -> str | None:
     if len(budgets) < 2:
         return None
     if view.evidence.rung_correlations:
-        few = "few augmented views per image" if unit == "views" else "few epochs of training"
+        few = "few augmented views per image" if unit == "views" else "fewer epochs of training"
         return (
             f"Trials are first judged on {few}. This is how well that order agrees with the order "
             f"on more {unit} (1: the same order, 0: unrelated)."
