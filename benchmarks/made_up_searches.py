@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.world import Augmented, AugmentedImages, Stage
-from search.evidence.answer import Answer, Claims, Estimate, answer_of
+from search.evidence.answer import Answer, answer_of
 from search.evidence.choosing import propose, strengths
+from search.evidence.claim_table import Claims, Estimate
 from search.evidence.claims import Declared, claim
 from search.evidence.curves import NOTHING, Axis, Combination
 from search.evidence.effects import fit

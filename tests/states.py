@@ -10,14 +10,14 @@ import numpy as np
 
 from data.augmentations import AUGMENTATIONS
 from data.settings import DatasetConfig
-from search.evidence.answer import (
+from search.evidence.answer import answer_of
+from search.evidence.claim_table import (
     AugmentationClaims,
     Claims,
     CurvePoint,
     Estimate,
     StrengthRange,
     WholeClaim,
-    answer_of,
 )
 from search.evidence.findings import Evidence, RungCorrelation, Score, TestResult
 from search.experiment.settings import ModelSettings, Settings, TrainingSettings

@@ -5,16 +5,15 @@ import numpy as np
 import pytest
 from states import make_state
 
-from search.evidence.answer import (
+from search.evidence.answer import answer_of, least_known
+from search.evidence.claim_table import (
     AugmentationClaims,
     Claims,
     CurvePoint,
     Estimate,
     WholeClaim,
-    answer_of,
     candidates,
     disagree,
-    least_known,
     word_of,
 )
 from search.evidence.findings import Evidence, TakenLook

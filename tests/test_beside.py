@@ -14,7 +14,8 @@ from stand_ins import training
 from test_resuming import assert_sound
 
 from search.driver.event_checks import check_events
-from search.evidence.answer import Answer, Claims
+from search.evidence.answer import Answer
+from search.evidence.claim_table import Claims
 from search.experiment.config import ExperimentConfig
 from search.experiment.settings import Settings
 from search.journal.journal_file import JournalError

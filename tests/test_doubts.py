@@ -18,7 +18,8 @@ from states import (
 )
 
 from search.commands.single_run import policy_of
-from search.evidence.answer import Claims, answer_of
+from search.evidence.answer import answer_of
+from search.evidence.claim_table import Claims
 from search.evidence.findings import TakenLook
 from search.evidence.looks import Settled
 from search.experiment.kinds import KINDS

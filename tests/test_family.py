@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from benchmarks.world import Images, World
-from search.evidence.answer import Claims, answer_of
+from search.evidence.answer import answer_of
 from search.evidence.choosing import propose, strengths
+from search.evidence.claim_table import Claims
 from search.evidence.claims import Declared, claim
 from search.evidence.curves import NOTHING, Axis, Combination
 from search.evidence.effects import fit

@@ -11,7 +11,7 @@ import pytest
 from matplotlib.figure import Figure
 from states import hostile, make_state, with_claims, with_many_trials, without_recommendation
 
-from search.evidence.answer import AugmentationClaims, StrengthRange
+from search.evidence.claim_table import AugmentationClaims, StrengthRange
 from search.evidence.findings import RungCorrelation
 from search.journal.state import SearchState
 from search.report.figure_style import (

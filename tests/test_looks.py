@@ -20,7 +20,8 @@ from search.driver.event_checks import check_events
 from search.driver.looking import looks_declared, spare_settled
 from search.driver.specs import RECOMMENDED
 from search.driver.workload import trained_later
-from search.evidence.answer import Claims, alone_label, answer_of, candidates
+from search.evidence.answer import answer_of
+from search.evidence.claim_table import Claims, alone_label, candidates
 from search.evidence.findings import TakenLook
 from search.evidence.looks import Settled, settle, with_settled
 from search.experiment.config import ExperimentConfig

@@ -13,7 +13,7 @@ from test_one_truth import searches
 from search.driver.algorithms import ALGORITHMS, num_settings, num_trials, rounds_of
 from search.driver.experiment_file import parse_config
 from search.driver.specs import RECOMMENDED
-from search.evidence.answer import Claims
+from search.evidence.claim_table import Claims
 from search.report.answer_text import answer
 from search.report.figures_effects import forest_text
 from search.report.judged import Judged

@@ -11,7 +11,7 @@ import pytest
 from states import ALONE, COURSE, TRIALS, make_state, with_claims
 
 from search.commands.single_run import policy_of
-from search.evidence.answer import (
+from search.evidence.claim_table import (
     AugmentationClaims,
     Claims,
     CurvePoint,

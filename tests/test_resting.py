@@ -2,7 +2,13 @@
 
 from states import make_claims, make_record, make_state, with_claims
 
-from search.evidence.answer import AugmentationClaims, Claims, CurvePoint, Estimate, StrengthRange
+from search.evidence.claim_table import (
+    AugmentationClaims,
+    Claims,
+    CurvePoint,
+    Estimate,
+    StrengthRange,
+)
 from search.evidence.rested import MOST_MODELLED, rested_on
 from search.experiment.trial import TrialRecord
 from search.journal.state import SearchState

@@ -12,7 +12,7 @@ from states import (
     without_recommendation,
 )
 
-from search.evidence.answer import AugmentationClaims, Claims
+from search.evidence.claim_table import AugmentationClaims, Claims
 from search.report.answer_text import answer, with_answer
 from search.report.view import SearchView
 

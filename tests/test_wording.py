@@ -20,7 +20,7 @@ from states import (
 
 from data.messages import first_of, listed
 from search.driver.sitting import cut_off
-from search.evidence.answer import AugmentationClaims, Claims, CurvePoint, StrengthRange
+from search.evidence.claim_table import AugmentationClaims, Claims, CurvePoint, StrengthRange
 from search.experiment.objectives import OBJECTIVES
 from search.journal.state import SearchResult
 from search.report.answer_text import answer, beside_answer, with_answer

@@ -9,7 +9,7 @@ import numpy as np
 from data.augmentations import AUGMENTATIONS, is_option
 from data.extremes import augment_to, extremes
 from data.views import augment
-from search.evidence.answer import NEGLIGIBLE, AugmentationClaims
+from search.evidence.claim_table import NEGLIGIBLE, AugmentationClaims
 from search.evidence.floor import Flips, null_floor
 from search.evidence.intervals import Contrasts, Intervals, simultaneous
 from search.evidence.measurements import Luck, Measurements, Training, measure

@@ -17,16 +17,9 @@ from search.driver.declaration import Declaration
 from search.driver.phases import Context, Knowledge, best_trials
 from search.driver.plan_checks import allowed_folds
 from search.driver.specs import RECOMMENDED
-from search.evidence.answer import (
-    Answer,
-    Claims,
-    Shortfall,
-    Size,
-    WholeClaim,
-    answer_of,
-    least_known,
-)
+from search.evidence.answer import Answer, Shortfall, Size, answer_of, least_known
 from search.evidence.choosing import propose, strengths
+from search.evidence.claim_table import Claims, WholeClaim
 from search.evidence.claims import Declared, claim, nothing_to_claim
 from search.evidence.curves import NOTHING, Axis, Combination
 from search.evidence.effects import Model, fit

@@ -13,7 +13,7 @@ from search.driver.claiming import Look, chosen_beside, whole_settings
 from search.driver.looking import last_level, settled_so_far, with_last_look
 from search.driver.phases import Context, Knowledge, best_trials
 from search.driver.specs import RECOMMENDED
-from search.evidence.answer import Claims
+from search.evidence.claim_table import Claims
 from search.evidence.evaluation import effects_by_class
 from search.evidence.findings import Evidence, RungCorrelation, Score, TestResult
 from search.evidence.floor import Flips, NullFloor, null_floor

@@ -20,7 +20,7 @@ from search.driver.phases import (
     may_pass,
 )
 from search.driver.specs import RECOMMENDED
-from search.evidence.answer import alone_label
+from search.evidence.claim_table import alone_label
 from search.evidence.findings import Evidence
 from search.experiment.beside import with_beside
 from search.experiment.controls import NONE

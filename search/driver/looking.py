@@ -11,7 +11,7 @@ from search.driver.claiming import Look, chosen_beside, whole_settings
 from search.driver.phases import Context, Knowledge
 from search.driver.specs import RECOMMENDED
 from search.driver.workload import workload
-from search.evidence.answer import alone_label
+from search.evidence.claim_table import alone_label
 from search.evidence.findings import Evidence, TakenLook
 from search.evidence.looks import Settled, plan_looks, settle, with_settled
 from search.experiment.config import ExperimentConfig

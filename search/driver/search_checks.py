@@ -23,7 +23,8 @@ from search.driver.shared_checks import (
     need,
     need_value,
 )
-from search.evidence.answer import AugmentationClaims, Claims, WholeClaim, answer_of
+from search.evidence.answer import answer_of
+from search.evidence.claim_table import AugmentationClaims, Claims, WholeClaim
 from search.evidence.findings import Evidence, TestResult
 from search.experiment.beside import beside_of
 from search.experiment.config import ExperimentConfig, by_place, may_change

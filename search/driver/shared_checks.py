@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from data.augmentations import AUGMENTATIONS
 from data.errors import UserError
 from data.messages import escaped
-from search.evidence.answer import Claims, Estimate
+from search.evidence.claim_table import Claims, Estimate
 from search.evidence.findings import RungCorrelation, Score, TakenLook
 from search.experiment.config import ExperimentConfig
 from search.experiment.objectives import OBJECTIVES

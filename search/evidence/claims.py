@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from search.evidence.answer import (
+from search.evidence.choosing import Strengths, strengths
+from search.evidence.claim_table import (
     NEGLIGIBLE,
     AugmentationClaims,
     Claims,
@@ -19,7 +20,6 @@ from search.evidence.answer import (
     StrengthRange,
     WholeClaim,
 )
-from search.evidence.choosing import Strengths, strengths
 from search.evidence.curves import NOTHING, Axis, Combination, told_apart
 from search.evidence.effects import fit
 from search.evidence.intervals import NUM_DRAWS, Intervals, simultaneous

@@ -5,7 +5,8 @@ Computes nothing itself.
 
 from typing import Literal
 
-from search.evidence.answer import Answer, Claims, Estimate
+from search.evidence.answer import Answer
+from search.evidence.claim_table import Claims, Estimate
 from search.evidence.looks import Settled
 from search.experiment.settings import Frozen
 from search.experiment.trial import Effect

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from math import sqrt
 
-from search.evidence.answer import AugmentationClaims, Claims, Estimate, WholeClaim, word_of
+from search.evidence.claim_table import AugmentationClaims, Claims, Estimate, WholeClaim, word_of
 from search.experiment.settings import Frozen, spelled
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from data.augmentations import AUGMENTATIONS
-from search.evidence.answer import AugmentationClaims
+from search.evidence.claim_table import AugmentationClaims
 from search.experiment.beside import with_beside
 from search.experiment.kinds import KINDS
 from search.experiment.trial import TrialRecord

@@ -6,7 +6,8 @@ tell; then what must be known with it.
 from collections.abc import Iterator
 
 from data.messages import plural
-from search.evidence.answer import Answer, VerdictWord
+from search.evidence.answer import Answer
+from search.evidence.claim_table import VerdictWord
 from search.report.doubts import doubt_lines
 from search.report.judged import is_outdone, is_within, range_text
 from search.report.sentences import stop_text, way_on_text

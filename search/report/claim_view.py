@@ -9,8 +9,8 @@ from typing import Any
 
 from data.augmentations import AUGMENTATIONS, is_option
 from data.messages import plural
-from search.evidence.answer import (
-    Answer,
+from search.evidence.answer import Answer
+from search.evidence.claim_table import (
     AugmentationClaims,
     Claims,
     Estimate,

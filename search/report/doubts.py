@@ -3,7 +3,7 @@ from the view alone."""
 
 from collections.abc import Iterator
 
-from search.evidence.answer import VerdictWord
+from search.evidence.claim_table import VerdictWord
 from search.evidence.rested import failed_to_confirm, is_luck_assumed
 from search.experiment.trial import TrialRecord
 from search.report.judged import Judged, WholeSetting

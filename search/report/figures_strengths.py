@@ -4,7 +4,7 @@ with the simultaneous band, alone and beside the recommended setting."""
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from search.evidence.answer import AugmentationClaims, CurvePoint
+from search.evidence.claim_table import AugmentationClaims, CurvePoint
 from search.experiment.objectives import Unit
 from search.report.figure_style import BLUE, GREEN, GREY, INK, PALE, is_narrow, new_figure
 from search.report.view import SearchView

@@ -5,7 +5,7 @@ As in `figures_effects`, beside each stands its text for ears.
 import math
 from typing import TYPE_CHECKING
 
-from search.evidence.answer import NORMAL_95
+from search.evidence.claim_table import NORMAL_95
 from search.evidence.findings import RungCorrelation
 from search.experiment.trial import TrialRecord, fullest
 from search.report.figure_style import (

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from data.value_forms import hashable, is_number
-from search.evidence.answer import NORMAL_95, AugmentationClaims, Estimate, VerdictWord
+from search.evidence.claim_table import NORMAL_95, AugmentationClaims, Estimate, VerdictWord
 from search.experiment.trial import Effect, TrialRecord
 from search.report.wording import strength_text
 

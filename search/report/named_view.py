@@ -10,7 +10,7 @@ from typing import Any
 
 from data.augmentations import AUGMENTATIONS
 from data.value_forms import is_number
-from search.evidence.answer import candidates
+from search.evidence.claim_table import candidates
 from search.experiment.settings import spelled
 from search.experiment.trial import TrialRecord
 from search.report.record_view import RecordView

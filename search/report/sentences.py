@@ -6,7 +6,7 @@ stands beside figures and tables is in `section_texts`, the answer itself in `an
 from collections.abc import Iterable, Mapping, Sequence
 
 from data.messages import first_of, plural
-from search.evidence.answer import Estimate
+from search.evidence.claim_table import Estimate
 from search.evidence.rested import failed_to_confirm
 from search.experiment.beside import beside_of
 from search.experiment.precisions import Part, Precision

@@ -3,7 +3,7 @@ stay."""
 
 from typing import Any
 
-from search.evidence.answer import AugmentationClaims, CurvePoint
+from search.evidence.claim_table import AugmentationClaims, CurvePoint
 from search.evidence.findings import Score
 from search.experiment.trial import Effect, TrialRecord
 from search.report.answer_text import answer, beside_answer

@@ -10,7 +10,7 @@ from typing import Any
 from data.augmentations import AUGMENTATIONS, visible_value
 from data.files import write_atomically
 from data.value_forms import is_number
-from search.evidence.answer import Estimate
+from search.evidence.claim_table import Estimate
 from search.experiment.trial import TrialRecord, TrialResult
 from search.report.table_model import Cell, Column, Table, as_csv
 from search.report.tables import OWN_EFFECT

@@ -2,7 +2,8 @@
 it. Made from the view alone."""
 
 from data.messages import listed, plural
-from search.evidence.answer import Answer, Estimate, Size, WholeClaim, least_known
+from search.evidence.answer import Answer, Size, least_known
+from search.evidence.claim_table import Estimate, WholeClaim
 from search.report.claim_view import has_trained
 from search.report.judged import Judged
 from search.report.view import SearchView

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from data.augmentations import active, is_option
-from search.evidence.answer import NORMAL_95, Estimate, WholeClaim, candidates, disagree
+from search.evidence.claim_table import NORMAL_95, Estimate, WholeClaim, candidates, disagree
 from search.evidence.findings import Score
 from search.experiment.beside import with_beside
 from search.experiment.controls import NONE

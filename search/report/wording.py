@@ -13,7 +13,7 @@ from typing import Any
 from data.augmentations import AUGMENTATIONS, visible_settings
 from data.messages import escaped, plural
 from data.value_forms import is_number
-from search.evidence.answer import Estimate
+from search.evidence.claim_table import Estimate
 from search.experiment.controls import NONE
 from search.experiment.kinds import KINDS
 from search.experiment.objectives import Unit

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from pydantic import Field, InstanceOf
 
 from data.messages import first_of
-from search.evidence.answer import Estimate
+from search.evidence.claim_table import Estimate
 from search.experiment.answers import Predictions
 from search.experiment.config import by_place
 from search.experiment.config_changes import is_asked
