@@ -172,7 +172,7 @@ READERS = {
     "report": ["report", "RUN"],
     "export": ["export", "RUN", "--to", "json"],
     "sync": ["sync", "RUN", "--uri", "sqlite:///never.db"],
-    "compare": ["compare", "RUN", "RUN"],
+    "compare": ["compare", "RUN", "other"],
     "bundle": ["bundle", "RUN", "--student", "Ann", "--out", "never.zip"],
 }
 
@@ -201,6 +201,7 @@ def test_every_reader_of_a_run_directory_refuses_what_no_search_writes(
     events = events_of(copied)
     change(events)
     (copied / "journal.jsonl").write_bytes(journal_of(events))
+    shutil.copytree(copied, "other")
     before = sorted(tmp_path.rglob("*"))
     result = CliRunner().invoke(app, [part.replace("RUN", "run") for part in READERS[command]])
     assert result.exit_code == BAD_INPUT
@@ -218,7 +219,8 @@ def test_comparing_writes_into_no_folder_that_a_journal_names(
     (tmp_path / "theirs").mkdir()
     events[0]["opened"]["config"]["execution"]["cache_dir"] = str(tmp_path / "theirs")
     (copied / "journal.jsonl").write_bytes(journal_of(events))
-    result = CliRunner().invoke(app, ["compare", str(copied), str(copied)])
+    other = shutil.copytree(copied, tmp_path / "other")
+    result = CliRunner().invoke(app, ["compare", str(copied), str(other)])
     assert result.exit_code == 0
     assert list((tmp_path / "theirs").iterdir()) == []
 

@@ -1,5 +1,6 @@
 """Rungs of epochs: shares of a complete training, where networks train."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from search.driver.specs import SpecFactory
 from search.driver.workload import new_views, workload
 from search.experiment.config import ExperimentConfig
 
+EXPERIMENTS = Path(__file__).parent.parent / "experiments"
 RUNGS = sorted(name for name, each in ALGORITHMS.items() if each.budget_key)
 
 
@@ -57,7 +59,7 @@ def test_rungs_are_shares_of_a_complete_training_of_patience_or_more(
 
 @pytest.mark.parametrize("algorithm", RUNGS)
 def test_no_rung_of_a_real_experiment_is_below_patience(algorithm: str) -> None:
-    config = load_config("experiments/malaria.yaml", [f"search.algorithm={algorithm}"])
+    config = load_config(EXPERIMENTS / "malaria.yaml", [f"search.algorithm={algorithm}"])
     patience = config.space.with_augmentation({}).training.patience
     *lower, top = budget_ladder(config)
     assert top == 500
@@ -104,7 +106,7 @@ def test_work_is_counted_by_the_same_rungs() -> None:
 
 
 def test_a_model_of_ones_own_begins_anew_on_each_rung() -> None:
-    own = load_config("experiments/digits-own.yaml", ["search.algorithm=halving"])
+    own = load_config(EXPERIMENTS / "digits-own.yaml", ["search.algorithm=halving"])
     assert budget_ladder(own) == (20, 300)
     assert workload(own).phases["search"].views == 2 * sum(
         each.size * min(each.budget, AMPLE * 20) for each in rounds_of(own)

@@ -1,5 +1,6 @@
 """Screening designs: what each trial is of, before any is trained."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from search.evidence.screening import screening_points
 from search.experiment.config import ExperimentConfig
 from search.experiment.settings import Settings, setting_key
 
+EXPERIMENTS = Path(__file__).parent.parent / "experiments"
 FLAGS: dict[str, Any] = {"horizontal_flip": [False, True], "vertical_flip": [False, True]}
 LIGHT = {"brightness_range": {"choices": [[1.0, 1.0], [0.8, 1.2]]}}
 
@@ -104,7 +106,7 @@ def test_each_setting_is_proposed_and_counted_once(
 @pytest.mark.parametrize("name", ["quickstart", "malaria", "trash"])
 def test_recorded_experiments_try_all_three_together_and_each_alone(name: str) -> None:
     """Their figures are in the README and in experiments/README.md."""
-    config = load_config(f"experiments/{name}.yaml")
+    config = load_config(EXPERIMENTS / f"{name}.yaml")
     first, *others = [sorted(settings.augmentation) for settings in _proposed(config)]
     names = list(config.space.screened())
     assert first == sorted(names)
