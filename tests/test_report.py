@@ -143,6 +143,12 @@ def test_nothing_half_written_is_left(finished: Path) -> None:
     assert {path.name for path in finished.iterdir()} == {"report.html", "figures", "previews"}
 
 
+def test_there_is_a_model_to_predict_with_where_its_final_training_ended() -> None:
+    without = make_state(failed=(17,)).model_copy(update={"test": None})
+    texts = [read(state).text for state in (without, make_state())]
+    assert ["run_search.py predict " in text for text in texts] == [False, True]
+
+
 def test_the_sections_stand_in_the_promised_order() -> None:
     text = read(make_state()).text
     places = [text.index(f" {heading} ") for heading in HEADINGS]

@@ -13,6 +13,7 @@ from small_search import EXPERIMENT, Heard, sit, table_of, undisturbed
 from states import make_state
 
 from data.errors import UserError
+from search.commands.compare import compare
 from search.driver.retries import MOST_TRIES
 from search.driver.run_reading import open_run
 from search.experiment.config import ExperimentConfig
@@ -20,7 +21,6 @@ from search.journal.run_dir import read_predictions
 from search.journal.state import SearchResult, SearchState
 from search.report.answer_text import beside_answer
 from search.report.section_texts import test_lines as lines_of_test
-from search.report.sentences import notices
 from search.report.view import SearchView
 from search.report.wording import label_text
 from search.verification.comparison import Comparison
@@ -136,8 +136,10 @@ def test_a_final_model_that_fails_the_same_way_again_costs_the_test_and_not_the_
     (said,) = lines_of_test(SearchView(result.state))
     assert said.startswith("The test gave no figure: the final model #")
     assert "failed (the loss is not finite at epoch 3)" in said
-    assert said in notices(SearchView(result.state))
+    assert said in beside_answer(SearchView(result.state))
     assert (untroubled.looks, result.state.looks) == (1, 0)
+    with pytest.raises(UserError, match="run has no answers on the test set: The test gave no"):
+        compare(tmp_path / "untroubled", run_dir)
     assert sit(config, run_dir).outcome == "already finished"
     assert_sound(run_dir)
 
@@ -146,6 +148,8 @@ def test_a_test_that_one_of_two_models_was_scored_in_was_a_look() -> None:
     """Though it gave no figure: the score stands in the tables."""
     state = make_state(failed=(17,)).model_copy(update={"test": None})
     assert state.looks == 1
+    (said,) = lines_of_test(SearchView(state))
+    assert " #16 alone opened it; its score stands in the table." in said
 
 
 def test_a_baseline_that_always_fails_is_tried_so_often_and_again_once_a_limit_is_changed(

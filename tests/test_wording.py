@@ -448,6 +448,20 @@ def test_what_was_on_but_never_apart_says_why_it_is_not_tried() -> None:
     )
 
 
+def test_what_failed_wherever_it_was_tried_says_so() -> None:
+    never = AugmentationClaims(
+        name="vertical_flip", strength=None, alone=None, with_recommended=None, strengths=None
+    )
+    claims = make_claims()
+    rows = tuple(never if e.name == never.name else e for e in claims.augmentations)
+    failed = make_state(failed=(4, 8))
+    assert failed.evidence is not None
+    evidence = with_claims(failed.evidence, claims.model_copy(update={"augmentations": rows}))
+    view = SearchView(failed.model_copy(update={"evidence": evidence}))
+    notes = {row[0].text: row[-1].text for row in verdict_table(view).rows}
+    assert notes["vertical_flip"] == "failed where it was tried (#4, #8)"
+
+
 def test_a_strength_that_no_training_had_is_marked() -> None:
     """No trial of the made-up search flips alone or among others on the rung that counts."""
     table = verdict_table(SearchView(make_state()))

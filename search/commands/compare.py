@@ -14,7 +14,6 @@ from data.dataset import Dataset
 from data.errors import UserError
 from data.messages import escaped, listed
 from search.driver.run_reading import Run, open_run
-from search.driver.winner import final_record
 from search.evidence.evaluation import paired_effect
 from search.experiment.answers import Predictions, Truth
 from search.experiment.config_changes import differences
@@ -25,7 +24,7 @@ from search.experiment.settings import OF_AUGMENTATION, Frozen
 from search.experiment.trial import Effect, TrialRecord
 from search.features.process_cache import dataset_of
 from search.report.answer_text import answer
-from search.report.sentences import way_on_text
+from search.report.sentences import untested_text, way_on_text
 from search.report.view import SearchView
 from search.report.wording import label_text, value_text
 from search.verification.consistency import JournaledAnswers
@@ -81,7 +80,7 @@ def compare(first: Path, second: Path) -> RunComparison:
         _pair("no augmentation, test", tested, truth),
     ]
     one, other = views
-    chosen = _answers(names, [final_record(one), final_record(other)], answers)
+    chosen = _answers(names, [one.final, other.final], answers)
     if any(record.label != NONE for record, _ in chosen):
         pairs.append(_pair("what each recommends, test", chosen, truth))
     return RunComparison(
@@ -95,6 +94,8 @@ def compare(first: Path, second: Path) -> RunComparison:
 
 def _finished(run: Run, folder: Path) -> SearchView:
     view = SearchView(run.state)
+    if why := untested_text(view):
+        raise UserError(f"{folder} has no answers on the test set: {why}")
     if view.is_finished:
         return view
     if view.status == "unfinished":

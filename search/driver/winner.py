@@ -54,14 +54,6 @@ WHITES_FILE = "model/whites.json"  # what became 255, where images had more than
 EXAMPLE_FILE = "model/example.npy"  # two images as the model takes them, for whoever registers it
 
 
-def final_record(view: SearchView) -> TrialRecord | None:
-    """The final trial of what is recommended; None where there was no test phase."""
-    finals = {
-        record.label: record for record in view.of_kind("test") if record.status == "completed"
-    }
-    return finals.get(view.used_label)
-
-
 def build_winner(
     state: SearchState,
     dataset: Dataset,
@@ -74,7 +66,7 @@ def build_winner(
 
     Raises StorageError where the disk refuses.
     """
-    record = final_record(SearchView(state))
+    record = SearchView(state).final
     path = heads_file(record.spec, resources) if record else None
     if record is None or path is None or not path.exists():
         return
@@ -168,7 +160,7 @@ def stored_winner(state: SearchState, run_dir: Path) -> Winner | None:
     Raises UserError where one of its files cannot be read, is a link or is no regular file.
     """
     view = SearchView(state)
-    record = final_record(view)
+    record = view.final
     if record is None or view.opened is None or not (run_dir / MODEL_FILE).exists():
         return None
     for path in (run_dir / name for name in (MODEL_FILE, CLASSES_FILE, EXAMPLE_FILE)):
@@ -205,7 +197,7 @@ def rebuilt_winner(run_dir: Path, place: Path | None) -> "tuple[keras.Model, Cod
     from search.driver.prepare import resources_of
 
     run = open_run(run_dir)
-    code, record = model_code(run.config, place), final_record(SearchView(run.state))
+    code, record = model_code(run.config, place), SearchView(run.state).final
     heads = heads_file(record.spec, resources_of(run.config, run_dir)) if record else None
     if record is None or heads is None or not is_regular_within(heads, run_dir):
         raise UserError(f"{run_dir} holds no trained winner; run the search again, or restore it")
@@ -223,7 +215,7 @@ def rebuilt_winner(run_dir: Path, place: Path | None) -> "tuple[keras.Model, Cod
 
 def why_no_model(state: SearchState, winner: Winner | None) -> str:
     """Why there is a final model, and none that MLflow could be sent; "" elsewhere."""
-    record = final_record(SearchView(state))
+    record = SearchView(state).final
     if winner is not None or record is None or record.spec.settings.model.build is None:
         return ""
     return "no model is sent: it does not load without its author's code (see predict --run-code)"

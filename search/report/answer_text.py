@@ -10,7 +10,7 @@ from search.evidence.answer import Answer
 from search.evidence.claim_table import VerdictWord
 from search.report.doubts import doubt_lines
 from search.report.judged import is_outdone, is_within, range_text
-from search.report.sentences import stop_text, way_on_text
+from search.report.sentences import stop_text, untested_text, way_on_text
 from search.report.trial_facts import are_mostly_cut, cutter_text
 from search.report.unseen import invisible_text, unknown_lines, unseen_lines, ways_text
 from search.report.view import SearchView
@@ -70,7 +70,7 @@ def below_answer(view: SearchView) -> list[str]:
 def beside_answer(view: SearchView) -> list[str]:
     """What must be known with the answer: what helps and is left out, what speaks against it, what
     was stopped early."""
-    said = (_beside, _left_out, _passed_over, doubt_lines, _stopped_early)
+    said = (_beside, _left_out, _passed_over, doubt_lines, _untested, _stopped_early)
     return [line for tell in said for line in tell(view)]
 
 
@@ -175,6 +175,11 @@ def _passed_over(view: SearchView) -> Iterator[str]:
         if measured is not None and measured.effect > found.gain.effect:
             why = "read off a curve" if is_read_off else "known less well"
             yield f"More is shown of {name}, {estimate_text(measured, view.unit)}, but {why}."
+
+
+def _untested(view: SearchView) -> Iterator[str]:
+    if why := untested_text(view):
+        yield why
 
 
 def _stopped_early(view: SearchView) -> Iterator[str]:

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from data.augmentations import AUGMENTATIONS, is_option
-from data.messages import plural
+from data.messages import first_of, plural
 from search.evidence.answer import Answer
 from search.evidence.claim_table import (
     AugmentationClaims,
@@ -27,7 +27,7 @@ from search.experiment.trial import TrialRecord
 from search.report.judged import Judged, WholeSetting
 from search.report.named_view import NamedView, searched_part
 from search.report.trial_facts import WITHOUT, counted_cut, cutter_text, lost_among, views_of
-from search.report.wording import other_part, strength_text
+from search.report.wording import number_text, other_part, strength_text
 
 MOST_CUT = 0.1  # of the heads that a verdict rests on, stopped by max_epochs, without a remark
 FEW_VIEWS = 16  # below, results lean against augmentation
@@ -92,7 +92,8 @@ class ClaimView(NamedView):
         if not self.wholes:  # nothing can be compared at all
             return judged
         if claims.strength is None:
-            return replace(judged, untold=(self._why_untold(using),) if using else ())
+            alone = [self._why_untold(using)] if using else []
+            return replace(judged, untold=(*alone, *self._failed_with(name)))
         values = untold_strengths(claims, self.opened.space if self.opened else {})
         why = tuple(
             f"{strength_text(name, v)} {self._why_untold(having(using, name, v))}" for v in values
@@ -130,6 +131,12 @@ class ClaimView(NamedView):
         numbers = {record.trial for record in self.rested_on}
         trained = (self.record(each.duplicate_of) or each for each in records)
         return tuple({r.trial: r for r in trained if r.trial in numbers}.values())
+
+    def _failed_with(self, name: str) -> tuple[str, ...]:
+        """Of what is not told, that it was tried."""
+        failed = [r for r in self.in_tables if r.status == "failed"]
+        numbers = [number_text(r.trial) for r in failed if name in r.spec.settings.augmentation]
+        return (f"failed where it was tried ({first_of(numbers)})",) if numbers else ()
 
     def _why_untold(self, using: Sequence[TrialRecord]) -> str:
         return why_untold(using, self.in_tables, len(self._counting(using)))

@@ -117,10 +117,12 @@ def untested_text(view: SearchView) -> str:
     if not failed:
         return ""
     record, result = failed[0]
+    scored = [number_text(r.trial) for r in view.of_kind("test") if r.status == "completed"]
+    looked = f" {scored[0]} alone opened it; its score stands in the table." if scored else ""
     return (
         f"The test gave no figure: the final model {number_text(record.trial)} "
-        f"({label_text(record)}) failed ({result.error}). The answer rests on the search without "
-        "it."
+        f"({label_text(record)}) failed ({result.error}).{looked} The answer rests on the search "
+        "without it."
     )
 
 
@@ -141,8 +143,6 @@ def _untrusted(view: SearchView) -> list[str]:
             f"{plural(view.num_failed, 'trial')} failed and {is_or_are} in no figure; the reasons "
             "stand below the trials."
         )
-    if why := untested_text(view):
-        said.append(why)
     if touched := [record for record in view.records if _is_touched(record)]:
         said.append(
             f"The validation images changed during trials {numbers_text(touched)}: do not trust "

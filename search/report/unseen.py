@@ -113,7 +113,9 @@ def _anything_more(view: SearchView) -> str:
         return f"More seeds, more images, and each augmentation trained alone ({key})"
     if least is None or len(least.settings) != 1:
         return "More seeds and more images"
-    if any(has_trained(each, least.settings, view.beside) for each in view.rested_on):
+    failed = (record for record in view.in_tables if record.status == "failed")
+    tried = (*view.rested_on, *failed)
+    if any(has_trained(each, least.settings, view.beside) for each in tried):
         return "More seeds and more images"
     return f"More seeds, more images, and trainings of {_name(view, least)} alone"
 

@@ -145,6 +145,12 @@ class SearchView(ClaimView):
         return str(self.answer.label) if self.answer and is_use else NONE
 
     @property
+    def final(self) -> TrialRecord | None:
+        """The final trial of what is recommended, whose model is kept; None where there is none."""
+        finals = {r.label: r for r in self.of_kind("test") if r.status == "completed"}
+        return finals.get(self.used_label)
+
+    @property
     def best(self) -> TrialRecord | None:
         """The best trial of the search phase."""
         return self.record(self.evidence.best_trial)
