@@ -96,7 +96,9 @@ def _only_guessed(course: Course, labels: np.ndarray, images_count_alike: bool) 
             return False
     # One constant answer may come below the smoothed shares' loss, but is never evenly lower.
     smoothing = course.label_smoothing if course.agreement[1] else 0.0
-    if course.curve[:, 2].min() < LEAST_LOSS * loss_by_guessing(scored, smoothing):
+    if course.curve[:, 2].min() < LEAST_LOSS * loss_by_guessing(
+        scored, smoothing, 1 + labels.max()
+    ):
         return False
     return (images_count_alike and max(most) < 1) or not any(course.agreement)
 
@@ -122,12 +124,13 @@ def share_by_guessing(labels: np.ndarray) -> float:
     return float(np.bincount(labels).max()) / len(labels)
 
 
-def loss_by_guessing(labels: np.ndarray, smoothing: float = 0.0) -> float:
+def loss_by_guessing(labels: np.ndarray, smoothing: float = 0.0, num_classes: int = 1) -> float:
     """The lowest log-loss of one answer to all images: the entropy of their classes' shares. Of a
-    head that was taught smoothed labels, the loss of those shares, smoothed alike."""
+    head that was taught smoothed labels of `num_classes`, the loss of those shares, smoothed
+    alike."""
     counts = np.bincount(labels)
     shares = counts[counts > 0] / len(labels)
-    given = (1 - smoothing) * shares + smoothing / len(shares)
+    given = (1 - smoothing) * shares + smoothing / num_classes
     return float(-(shares * np.log(given)).sum())
 
 
