@@ -351,9 +351,7 @@ def test_a_baseline_that_failed_in_the_confirmation_is_told_of_below_the_answer(
 def test_a_best_trial_whose_networks_did_not_train_is_doubted_before_there_is_an_answer() -> None:
     state = with_lost(with_lost(make_state("search"), 3, 4), 0)
     assert SearchView(state).answer is None
-    (line,) = (each for each in beside_answer(SearchView(state)) if "best trial" in each)
-    assert line == (
-        "What the best trial shows is in doubt: of 15 networks 4 never left chance and of 15 "
-        "networks without augmentation 1 never left chance."
-    )
+    said = beside_answer(SearchView(state))
+    assert "What the best trial shows is in doubt: of 15 networks 4 never left chance." in said
+    assert len([line for line in said if "without augmentation 1 never left chance" in line]) == 1
     assert not [e for e in beside_answer(SearchView(make_state("search"))) if "best trial" in e]

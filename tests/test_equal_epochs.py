@@ -136,3 +136,10 @@ def test_equal_epochs_of_fine_tuning_are_counted_from_where_it_begins(
         assert "After equal epochs of fine-tuning, the 4 that no augmentation was kept at" in said
         assert f"the recommended setting stood at {at:.1f} % of accuracy" in said
         assert f"trained to the end, the 10 that it was kept at, at {own:.1f} %" in said
+
+
+def test_curves_are_of_the_search_and_never_of_final_models() -> None:
+    """Which are scored on other images, after as many epochs as they were told."""
+    view = SearchView(make_state())
+    vars(view)["chosen"] = view.record(17)
+    assert [record.trial for _, record in curve_records(view)] == [0, 3]

@@ -58,7 +58,7 @@ ENDING = [
     appears(f"{RUN}/model/.tmp-*", 0.1),
     appears("mlartifacts/models/*/artifacts/*"),
     appears("mlartifacts/models/*/artifacts/*", 0.5),
-    at_start(2),  # while it still imports what it needs: what is left to do takes three seconds
+    at_start(1),  # while it still imports what it needs: what is left takes two seconds or more
     # From here the page is written within a second.
     appears(f"{RUN}/figures/.tmp-*", may_be_missed=True),
     appears(f"{RUN}/figures/.tmp-*", 0.2, may_be_missed=True),

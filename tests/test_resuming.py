@@ -133,12 +133,13 @@ def test_a_final_model_that_fails_the_same_way_again_costs_the_test_and_not_the_
     result = sit(config, run_dir)
     assert result.outcome == "finished"
     assert (result.state.evidence, result.state.test) == (untroubled.evidence, None)
-    (said,) = lines_of_test(SearchView(result.state))
+    view = SearchView(result.state)
+    assert lines_of_test(view) == ["The test gave no figure: why stands below the answer."]
+    (said,) = (line for line in beside_answer(view) if "gave no figure" in line)
     assert said.startswith("The test gave no figure: the final model #")
-    assert "failed (the loss is not finite at epoch 3)" in said
-    assert said in beside_answer(SearchView(result.state))
+    assert "failed (the loss is not finite at epoch 3). The answer rests" in said
     assert (untroubled.looks, result.state.looks) == (1, 0)
-    with pytest.raises(UserError, match="run has no answers on the test set: The test gave no"):
+    with pytest.raises(UserError, match="run cannot be compared on the test set"):
         compare(tmp_path / "untroubled", run_dir)
     assert sit(config, run_dir).outcome == "already finished"
     assert_sound(run_dir)
@@ -148,8 +149,10 @@ def test_a_test_that_one_of_two_models_was_scored_in_was_a_look() -> None:
     """Though it gave no figure: the score stands in the tables."""
     state = make_state(failed=(17,)).model_copy(update={"test": None})
     assert state.looks == 1
-    (said,) = lines_of_test(SearchView(state))
-    assert " #16 alone opened it; its score stands in the table." in said
+    (said,) = (line for line in beside_answer(SearchView(state)) if "gave no figure" in line)
+    assert " It was opened once all the same. The answer rests on" in said
+    going_on = SearchView(state.model_copy(update={"finished_at": None}))
+    assert lines_of_test(going_on) == ["The test set was opened once; there is no figure yet."]
 
 
 def test_a_baseline_that_always_fails_is_tried_so_often_and_again_once_a_limit_is_changed(

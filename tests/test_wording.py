@@ -459,7 +459,7 @@ def test_what_failed_wherever_it_was_tried_says_so() -> None:
     evidence = with_claims(failed.evidence, claims.model_copy(update={"augmentations": rows}))
     view = SearchView(failed.model_copy(update={"evidence": evidence}))
     notes = {row[0].text: row[-1].text for row in verdict_table(view).rows}
-    assert notes["vertical_flip"] == "failed where it was tried (#4, #8)"
+    assert notes["vertical_flip"] == "failed in #4, #8"
 
 
 def test_a_strength_that_no_training_had_is_marked() -> None:

@@ -95,7 +95,7 @@ def compare(first: Path, second: Path) -> RunComparison:
 def _finished(run: Run, folder: Path) -> SearchView:
     view = SearchView(run.state)
     if why := untested_text(view):
-        raise UserError(f"{folder} has no answers on the test set: {why}")
+        raise UserError(f"{folder} cannot be compared on the test set. {why}")
     if view.is_finished:
         return view
     if view.status == "unfinished":

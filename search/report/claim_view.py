@@ -134,9 +134,10 @@ class ClaimView(NamedView):
 
     def _failed_with(self, name: str) -> tuple[str, ...]:
         """Of what is not told, that it was tried."""
-        failed = [r for r in self.in_tables if r.status == "failed"]
-        numbers = [number_text(r.trial) for r in failed if name in r.spec.settings.augmentation]
-        return (f"failed where it was tried ({first_of(numbers)})",) if numbers else ()
+        tried = [r for r in self.in_tables if name in r.spec.settings.augmentation]
+        failed = [r for r in tried if r.status == "failed" and r.duplicate_of is None]
+        numbers = [number_text(r.trial) for r in failed]
+        return (f"failed in {first_of(numbers)}",) if numbers else ()
 
     def _why_untold(self, using: Sequence[TrialRecord]) -> str:
         return why_untold(using, self.in_tables, len(self._counting(using)))

@@ -20,17 +20,19 @@ WHY_IN_DOUBT: dict[VerdictWord, str] = {
 
 def doubt_lines(view: SearchView) -> list[str]:
     if view.answer is None:
-        return [*_of_rows(view), *_of_best(view)]
+        rows = [*_of_rows(view)]
+        return [*rows, *_of_best(view, bare_is_said=bool(rows))]
     said = (_of_rows, _leaning, _unconfirmed, _disagreeing, _assumed, _on_test)
     return [line for tell in said for line in tell(view)]
 
 
-def _of_best(view: SearchView) -> Iterator[str]:
+def _of_best(view: SearchView, bare_is_said: bool) -> Iterator[str]:
     """Of a search without an answer, which shows its best trial."""
     if view.best is None:
         return
-    baseline = view.baseline()
-    bare = lost_among([baseline] if baseline else [], WITHOUT)
+    controls = (r for r in view.of_kind("control") if not r.spec.settings.augmentation)
+    beside = [record for record in controls if record.rung == view.best.rung]
+    bare = () if bare_is_said else lost_among(beside[:1], WITHOUT)
     if doubts := (*view.little_training([view.best]), *bare):
         yield f"What the best trial shows is in doubt: {' and '.join(doubts)}."
 

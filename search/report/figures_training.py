@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from search.experiment.controls import NONE
+from search.experiment.kinds import KINDS
 from search.experiment.trial import Curve, TrialRecord
 from search.report.figure_style import BLUE, GREY, INK, ORANGE, PALE, is_narrow, new_figure
 from search.report.section_texts import confusion_note
@@ -24,12 +25,23 @@ if TYPE_CHECKING:
 def curve_records(view: SearchView) -> list[tuple[str, TrialRecord]]:
     """No augmentation, and the recommended setting (else the best trial), as far as they have
     curves."""
-    chosen, best = view.chosen, view.best
-    baseline = view.baseline("confirm" if chosen else "control") or view.baseline()
+    chosen, best = _as_searched(view), view.best
+    is_anew = chosen is not None and KINDS[chosen.kind].part == "confirm"
+    baseline = view.baseline("confirm" if is_anew else "control")
     pairs = [(NONE, baseline), ("recommended setting" if chosen else "best trial", chosen or best)]
     return [
         (name, r) for name, r in pairs if r and r.result and r.result.curve and r.result.curve.loss
     ]
+
+
+def _as_searched(view: SearchView) -> TrialRecord | None:
+    """A trial of the recommended setting; no final model, which has other images, no patience."""
+    chosen = view.chosen
+    if chosen is None or chosen.kind != "test":
+        return chosen
+    own = chosen.spec.settings
+    alike = (r for r in view.in_tables if r.spec.settings.augmentation == own.augmentation)
+    return next((r for r in alike if r.result and r.spec.settings.model == own.model), None)
 
 
 def draw_curves(view: SearchView, width: float) -> "Figure | None":

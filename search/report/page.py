@@ -152,7 +152,7 @@ def _use(view: SearchView) -> str:
         return f"Train with {view.recommended}."
     if view.used is None:
         return "There is no recommendation to use yet."
-    model = " The model trained so, on your images:" if view.final is not None else ""
+    model = " The model trained so, on your images:" if view.is_finished and view.final else ""
     return (
         "Train without augmentation: no setting was shown to help, so there is no policy to "
         f"export.{model}"
@@ -161,7 +161,7 @@ def _use(view: SearchView) -> str:
 
 def _use_commands(view: SearchView, folder: str) -> list[str]:
     predict = f"python run_search.py predict {folder} IMAGE..."
-    kept = view.final is not None
+    kept = view.is_finished and view.final is not None
     if not view.used:
         return [predict] if kept else []
     targets = targets_of(Policy("", dict(view.used), view.image_size))

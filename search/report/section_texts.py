@@ -8,7 +8,7 @@ import math
 from data.messages import plural
 from search.experiment.controls import CONTROLS
 from search.experiment.kinds import KINDS
-from search.report.sentences import numbers_text, untested_text
+from search.report.sentences import looks_text, numbers_text, untested_text
 from search.report.trial_facts import budget, cutter_text, heads_cut, share_cut_text
 from search.report.view import SearchView
 from search.report.wording import effect_text, label_text, number_text, seconds_text, size_text
@@ -143,17 +143,15 @@ def stopping_lines(view: SearchView) -> list[str]:
     ]
 
 
-def looks_text(looks: int) -> str:
-    return "opened once" if looks == 1 else f"opened {looks} times"
-
-
 def test_lines(view: SearchView) -> list[str]:
     test = view.test
     if test is None:
         if not view.evaluation.test:
             return ["The test set stayed sealed: it was switched off (evaluation.test: false)."]
-        if why := untested_text(view):
-            return [why]
+        if untested_text(view):
+            return ["The test gave no figure: why stands below the answer."]
+        if view.state.looks:
+            return [f"The test set was {looks_text(view.state.looks)}; there is no figure yet."]
         sizes = view.opened.dataset.counts.get("test", ()) if view.opened else ()
         return [
             "The test set has not been opened." if sum(sizes) else "The data has no test images."

@@ -6,6 +6,7 @@ stands beside figures and tables is in `section_texts`, the answer itself in `an
 from collections.abc import Iterable, Mapping, Sequence
 
 from data.messages import first_of, plural
+from data.secrets import redacted
 from search.evidence.claim_table import Estimate
 from search.evidence.rested import failed_to_confirm
 from search.experiment.beside import beside_of
@@ -108,6 +109,10 @@ def _unfinished(view: SearchView) -> list[str]:
     return said
 
 
+def looks_text(looks: int) -> str:
+    return "opened once" if looks == 1 else f"opened {looks} times"
+
+
 def untested_text(view: SearchView) -> str:
     """Why the test of a finished search gave no figure; empty where it did, or was not due."""
     if view.test is not None or not view.is_finished:
@@ -117,12 +122,12 @@ def untested_text(view: SearchView) -> str:
     if not failed:
         return ""
     record, result = failed[0]
-    scored = [number_text(r.trial) for r in view.of_kind("test") if r.status == "completed"]
-    looked = f" {scored[0]} alone opened it; its score stands in the table." if scored else ""
+    scored = any(r.status == "completed" for r in view.of_kind("test"))
+    looked = f" It was {looks_text(view.state.looks)} all the same." if scored else ""
+    rests = " The answer rests on the search without it." if view.answer else ""
     return (
         f"The test gave no figure: the final model {number_text(record.trial)} "
-        f"({label_text(record)}) failed ({result.error}).{looked} The answer rests on the search "
-        "without it."
+        f"({label_text(record)}) failed ({redacted(str(result.error))}).{looked}{rests}"
     )
 
 

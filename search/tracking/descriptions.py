@@ -166,7 +166,7 @@ def _ways_on(view: SearchView, place: Place) -> str:
     ):
         if name in place.files:
             ways.append(f"[{words}]({place.artifact(name)})")
-    if view.kept_score is not None:
+    if view.is_finished and view.final is not None:
         name = quote(model_name(opened_of(view).name), safe="")
         ways.append(f"[The model](#/models/{name})" + ", with its augmentation" * bool(view.used))
     return "\n".join(f"* {way}" for way in ways)
