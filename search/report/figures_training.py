@@ -39,9 +39,10 @@ def _as_searched(view: SearchView) -> TrialRecord | None:
     chosen = view.chosen
     if chosen is None or chosen.kind != "test":
         return chosen
-    own = chosen.spec.settings
-    alike = (r for r in view.in_tables if r.spec.settings.augmentation == own.augmentation)
-    return next((r for r in alike if r.result and r.spec.settings.model == own.model), None)
+    own, told = chosen.spec.settings, (r for r in view.in_tables if r.status == "completed")
+    alike = (r for r in told if r.spec.settings.augmentation == own.augmentation)
+    same = (r for r in alike if r.spec.settings.model == own.model)
+    return max(same, key=lambda record: record.rung or 0, default=None)
 
 
 def draw_curves(view: SearchView, width: float) -> "Figure | None":

@@ -161,17 +161,17 @@ def _use(view: SearchView) -> str:
 
 def _use_commands(view: SearchView, folder: str) -> list[str]:
     predict = f"python run_search.py predict {folder} IMAGE..."
-    kept = view.is_finished and view.final is not None
+    predicting = [predict] if view.is_finished and view.final is not None else []
     if not view.used:
-        return [predict] if kept else []
+        return predicting
     targets = targets_of(Policy("", dict(view.used), view.image_size))
+    model = "# classes and probabilities of images, by the model trained with them"
     return [
         "# the settings, in the units of the experiment file",
         json.dumps(view.used, ensure_ascii=False),
         "# as code or settings for use elsewhere",
         *(f"python run_search.py export {folder} --to {target}" for target in targets),
-        *(["# classes and probabilities of images, by the model trained with them"] * kept),
-        *([predict] * kept),
+        *(line for command in predicting for line in (model, command)),
     ]
 
 
